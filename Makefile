@@ -1,0 +1,64 @@
+# The commands of this checkout. `make lab` and `make test` install by themselves what they need (see `make doctor`).
+
+LAB ?= lab
+INVENTORY ?= inventories/lab/hosts.yml
+NODE ?= network
+GUEST ?=
+ANSIBLE_ARGS ?=
+PYTEST_ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+PYTHON := .venv/bin/python
+# Without LAB=… the inventory itself names the lab.
+OTHER_LAB := $(if $(filter file,$(origin LAB)),,--extra-vars=tenantnet_lab=$(LAB))
+PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(ANSIBLE_ARGS)
+AS_ROOT := scripts/as-root "to work with network namespaces"
+
+.DEFAULT_GOAL := help
+.PHONY: help doctor lab destroy shell test gates lint types ansible-lint docs sanity unit venv dev
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+doctor: ## what this machine has and what would be installed; changes nothing
+	@scripts/python scripts/doctor.py
+
+lab: venv ## lab up, topology deployed and verified; again: only what differs
+	@$(AS_ROOT) $(PLAYBOOK) playbooks/lab.yml playbooks/site.yml playbooks/verify.yml
+
+destroy: venv ## the lab is gone
+	@$(AS_ROOT) $(PLAYBOOK) playbooks/destroy.yml
+
+shell: venv ## NODE=network [GUEST=demo/instance1]: a shell there
+	@$(AS_ROOT) $(PYTHON) -m ansible_collections.tenantnet.ovs.plugins.module_utils.lab.shell \
+		--lab '$(LAB)' --node '$(NODE)' $(if $(GUEST),--guest '$(GUEST)')
+
+test: gates ## all gates and tests, on labs of their own names
+	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+
+gates: lint types ansible-lint docs sanity ## everything but the tests
+
+lint: dev ## ruff
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --quiet --check
+
+types: dev ## mypy
+	@.venv/bin/mypy --no-error-summary
+
+ansible-lint: dev ## playbooks and roles
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint --quiet
+
+docs: dev ## documentation of modules, plugins and roles
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/antsibull-docs lint-collection-docs --plugin-docs .
+
+sanity: dev ## ansible-test sanity
+	@scripts/sanity
+
+unit: dev ## the tests that need no root
+	@$(PYTHON) -m pytest tests/unit $(PYTEST_ARGS)
+
+venv: ## Debian packages and .venv for the lab
+	@scripts/bootstrap control
+
+dev: ## the same with what the gates need
+	@scripts/bootstrap dev

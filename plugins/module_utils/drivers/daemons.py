@@ -1,0 +1,130 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Daemons and the files that they read.
+
+Files are ours because of their directory, daemons because of their service's name. Whether a daemon is restarted or told
+to read again is decided here; how that is done, by the supervisor.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing
+
+from ..changes import Change
+from ..s6 import S6
+from ..state import SLICES, STATE_DIR, Daemon, File, Key, Resource
+from ..tree import Tree
+from . import Context
+
+PREFIX = "tenantnet-"
+
+#: Stands for the digest of what a daemon has read when it does not run, so that it differs from any that should.
+NOT_RUNNING = "not running"
+
+
+class FileDriver:
+    """Files below the directory of a slice."""
+
+    kind: type[Resource] = File
+
+    def __init__(self, context: Context) -> None:
+        self._tree = Tree(STATE_DIR)
+
+    def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
+        live: dict[Key, Resource] = {}
+        for slice_ in SLICES:
+            for path, entry in self._tree.read(slice_).items():
+                content = entry.content.decode(errors="surrogateescape")
+                file = File(slice=slice_, path=path, content=content, mode=entry.mode)
+                wanted = desired.get(file.key)
+                kept = isinstance(wanted, File) and wanted.initial and entry.mode
+                live[file.key] = wanted if wanted and kept else file
+        return live
+
+    def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        return []
+
+    def apply(self, changes: typing.Sequence[Change]) -> None:
+        for change in changes:
+            file = typing.cast(File, change.subject)
+            path = f"{file.slice}/{file.path}"
+            if change.after is None:
+                self._tree.remove(path)
+            else:
+                self._tree.write(path, file.content.encode(errors="surrogateescape"), file.mode)
+        for slice_ in {change.slice for change in changes}:
+            self._tree.tidy(slice_)
+
+
+class DaemonDriver:
+    """Supervised processes."""
+
+    kind: type[Resource] = Daemon
+
+    def __init__(self, context: Context) -> None:
+        self._supervisor = S6()
+
+    def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
+        live: dict[Key, Resource] = {}
+        for service in self._supervisor.names(PREFIX):
+            daemon = self._recorded(service)
+            if daemon is not None:
+                live[daemon.key] = daemon if self._runs(daemon) else dataclasses.replace(daemon, restart=NOT_RUNNING)
+        return live
+
+    def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        return []
+
+    def apply(self, changes: typing.Sequence[Change]) -> None:
+        self._supervisor.remove([_service(change.subject) for change in changes if change.after is None])
+        wanted = [typing.cast(Daemon, change.after) for change in changes if change.after is not None]
+        reloaded = {c.key for c in changes if c.before and c.after and _only_reload(c.before, c.after)}
+        started = [daemon for daemon in wanted if daemon.key not in reloaded]
+        for daemon in started:
+            self._supervisor.write(_service(daemon), daemon.namespace, daemon.command)
+        # One that did not run before a change that failed is not expected to run after its rollback.
+        self._supervisor.start([_service(daemon) for daemon in started if daemon.restart != NOT_RUNNING])
+        self._supervisor.reload([_service(daemon) for daemon in wanted if daemon.key in reloaded])
+        for daemon in wanted:
+            self._supervisor.record(_service(daemon), json.dumps(dataclasses.asdict(daemon), indent=1) + "\n")
+
+    def _recorded(self, service: str) -> Daemon | None:
+        """The daemon of a service of ours as it was last started; None when the service is no slice's."""
+        slice_, _, name = service.removeprefix(PREFIX).partition("-")
+        if slice_ not in SLICES:
+            return None
+        try:
+            fields = json.loads(self._supervisor.recorded(service))
+            return Daemon(**{**fields, "command": tuple(fields["command"]), "slice": slice_, "name": name})
+        except (ValueError, TypeError, KeyError):  # killed before it was recorded
+            return Daemon(slice=slice_, name=name, namespace="", command=())
+
+    def _runs(self, daemon: Daemon) -> bool:
+        """Whether it is up, with the command that it should have, in the namespace that has the name now."""
+        service = _service(daemon)
+        if not self._supervisor.is_written(service, daemon.namespace, daemon.command):
+            return False
+        pid = self._supervisor.pid(service)
+        return pid is not None and _inhabits(pid, daemon.namespace)
+
+
+def _service(daemon: Resource) -> str:
+    return PREFIX + "-".join(daemon.key)
+
+
+def _only_reload(before: Resource, after: Resource) -> bool:
+    """Whether nothing differs but what the daemon reads again on SIGHUP."""
+    daemon = typing.cast(Daemon, after)
+    return dataclasses.replace(typing.cast(Daemon, before), reload=daemon.reload) == daemon
+
+
+def _inhabits(pid: int, namespace: str) -> bool:
+    """Whether a process is in the network namespace of a name; a namespace made anew is another one."""
+    home = f"/run/netns/{namespace}" if namespace else "/proc/self/ns/net"
+    try:
+        return os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), os.stat(home))
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,195 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""OpenFlow rules. The cookie says which deployment and slice a flow belongs to.
+
+A flow can be written in many ways and names ports that have numbers only on the node. So desired flows go through the
+parser of ovs-ofctl with stand-in numbers for their ports, live ones come from its dump, and both are compared in the
+form that ovs-ofctl prints, with names for numbers. A live flow that means the same as a desired one is returned in the
+latter's spelling. Numbers of ports that are gone stay numbers, so that their flows differ and can be deleted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import typing
+
+from ..changes import Change
+from ..errors import TenantnetError
+from ..ovsdb import SOCKET
+from ..run import run
+from ..state import SLICES, Flow, Key, Resource, cookie
+from . import Context
+
+_OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
+_RUNDIR = os.path.dirname(SOCKET)
+
+_NAME = re.compile(r'"([^"]+)"')
+_NUMBER = re.compile(r"(\bin_port=|\boutput:|\bresubmit[:(])(\d+)")
+_FIRST_STAND_IN = 40000  # above every number that Open vSwitch gives by itself, below OFPP_MAX
+
+_DUMPED = re.compile(r"cookie=(?P<cookie>\w+), (?:table=(?P<table>\d+), ?)?(?P<rest>.*?)actions=(?P<actions>.*)")
+_PARSED = re.compile(r": ADD (?:table:(?P<table>\d+) )?(?P<rest>.*?)cookie:(?P<cookie>0x1) actions=(?P<actions>.*)")
+_DEFAULT_PRIORITY = 32768  # not printed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rule:
+    """A flow as ovs-ofctl prints it, ports by name. `slice` is "" for flows of others."""
+
+    table: int
+    priority: int
+    match: str
+    actions: str
+    slice: str = ""
+
+    def key(self, bridge: str) -> Key:
+        return (bridge, str(self.table), str(self.priority), self.match)
+
+
+#: What Open vSwitch itself puts into a bridge whose fail_mode is (or was) standalone.
+_STANDALONE = _Rule(table=0, priority=0, match="", actions="NORMAL")
+
+
+class FlowDriver:
+    """Flows in any bridge of the node, as far as their cookies are ours."""
+
+    kind: type[Resource] = Flow
+
+    def __init__(self, context: Context) -> None:
+        self._ovsdb = context.ovsdb
+        self._deployment = context.deployment
+        self._slices = {cookie(context.deployment, slice_): slice_ for slice_ in SLICES}
+        self._learned = cookie(context.deployment, "learned")
+        self._canonical: dict[Flow, _Rule] = {}
+        self._numbers: dict[str, dict[str, int]] = {}  # bridge -> port -> number, of ports gone since the dump as well
+
+    def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
+        """A flow of others that does just what is desired counts as satisfied: an adopted bridge may have some."""
+        wanted = self._wanted(desired)
+        live: dict[Key, Resource] = {}
+        for bridge, rule in self._dumped():
+            flow, canonical = wanted.get(rule.key(bridge), (None, None))
+            same = canonical is not None and canonical.actions == rule.actions
+            if flow is not None and same and not rule.slice:
+                live[flow.key] = flow
+            elif rule.slice:
+                found = _flow(bridge, rule, flow, same)
+                live[found.key] = found
+        return live
+
+    def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        """A flow of others with the match and priority of a desired one, which would overwrite it."""
+        wanted = self._wanted(desired)
+        return [
+            f"a flow of bridge {bridge} is in the way and was not made by tenantnet: "
+            f"table={rule.table}, priority={rule.priority}, {rule.match or 'any packet'}, actions={rule.actions}"
+            for bridge, rule in self._dumped()
+            if not rule.slice and rule != _STANDALONE and rule.key(bridge) in wanted
+            if wanted[rule.key(bridge)][1].actions != rule.actions
+        ]
+
+    def apply(self, changes: typing.Sequence[Change]) -> None:
+        """One bundle for each bridge: all of its flows change at once, or none."""
+        bundles: dict[str, list[Change]] = {}
+        for change in changes:
+            bundles.setdefault(change.key[0], []).append(change)
+        for bridge, bundle in bundles.items():
+            numbers = self._resolve(bridge, [change.after for change in bundle if change.after is not None])
+            lines = [self._line(change, numbers) for change in bundle]
+            run([*_OFCTL, "--bundle", "add-flows", bridge, "-"], stdin="\n".join(lines) + "\n")
+
+    def _line(self, change: Change, numbers: typing.Mapping[str, int]) -> str:
+        flow = typing.cast(Flow, change.subject)
+        own = hex(cookie(self._deployment, flow.slice))
+        if change.after is None:
+            return f"delete_strict cookie={own}/-1,{_match(flow, numbers)}"
+        return f"add cookie={own},{_match(flow, numbers)} actions={_numbered(flow.actions, numbers)}"
+
+    def _resolve(self, bridge: str, flows: typing.Sequence[Resource]) -> dict[str, int]:
+        """Numbers of the ports of a bridge; raises TenantnetError when one that a new flow names has none."""
+        names = {name for flow in flows for name in _names(typing.cast(Flow, flow))}
+        if absent := sorted(names - self._ovsdb.interfaces(bridge).keys()):
+            raise TenantnetError(f"flows of bridge {bridge} name ports that it does not have: {', '.join(absent)}")
+        what = f"Open vSwitch to give the ports of bridge {bridge} their numbers"
+        self._ovsdb.wait(lambda: names <= self._ovsdb.ofports(bridge).keys(), what)
+        return {**self._numbers.get(bridge, {}), **self._ovsdb.ofports(bridge)}
+
+    def _dumped(self) -> typing.Iterator[tuple[str, _Rule]]:
+        """Flows of all bridges, except those that a learn action made."""
+        for row in self._ovsdb.rows("Bridge").values():
+            bridge = row["name"]
+            understood = not row["protocols"] or "OpenFlow14" in row["protocols"]
+            if not understood or not os.path.exists(f"{_RUNDIR}/{bridge}.mgmt"):
+                continue
+            self._numbers[bridge] = self._ovsdb.ofports(bridge)
+            names = {number: name for name, number in self._numbers[bridge].items()}
+            for found in _DUMPED.finditer(run([*_OFCTL, "dump-flows", "--no-stats", bridge])):
+                mark = int(found["cookie"], 16)
+                if mark != self._learned:
+                    yield bridge, _rule(found, names, self._slices.get(mark, ""))
+
+    def _wanted(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, tuple[Flow, _Rule]]:
+        """Desired flows, and how ovs-ofctl would print them, by the key that they then have."""
+        if not self._ovsdb.running:
+            return {}
+        flows = [flow for flow in desired.values() if isinstance(flow, Flow)]
+        if new := [flow for flow in flows if flow not in self._canonical]:
+            self._canonical.update(zip(new, _parse(new), strict=True))
+        return {self._canonical[flow].key(flow.bridge): (flow, self._canonical[flow]) for flow in flows}
+
+
+def _parse(flows: typing.Sequence[Flow]) -> list[_Rule]:
+    """Flows as ovs-ofctl prints them. No bridge is needed; raises TenantnetError when one of them is malformed."""
+    names = sorted({name for flow in flows for name in _names(flow)})
+    numbers = {name: _FIRST_STAND_IN + index for index, name in enumerate(names)}
+    lines = [f"cookie=0x1,{_match(flow, numbers)} actions={_numbered(flow.actions, numbers)}\n" for flow in flows]
+    printed = run([*_OFCTL, "parse-flows", "-"], stdin="".join(lines))
+    return [_rule(found, dict(zip(numbers.values(), names, strict=True)), "") for found in _PARSED.finditer(printed)]
+
+
+def _rule(found: re.Match[str], names: typing.Mapping[int, str], slice_: str) -> _Rule:
+    """A line of ovs-ofctl. Timeouts and flags, which no flow of ours has, stay visible as part of the actions."""
+    *extras, last = found["rest"].strip().split(", ")
+    priority, match = re.fullmatch(r"(?:priority=(\d+),?)?(.*)", last).groups()  # type: ignore[union-attr]
+    return _Rule(
+        table=int(found["table"] or 0),
+        priority=int(priority or _DEFAULT_PRIORITY),
+        match=_named(match, names),
+        actions=" ".join([*extras, _named(found["actions"], names)]),
+        slice=slice_,
+    )
+
+
+def _flow(bridge: str, rule: _Rule, wanted: Flow | None, same: bool) -> Flow:
+    """A live flow of ours, in the spelling of the desired one as far as it means the same."""
+    return Flow(
+        slice=rule.slice,
+        bridge=bridge,
+        table=rule.table,
+        priority=rule.priority,
+        match=wanted.match if wanted else rule.match,
+        actions=wanted.actions if wanted and same else rule.actions,
+    )
+
+
+def _match(flow: Flow, numbers: typing.Mapping[str, int]) -> str:
+    match = f",{_numbered(flow.match, numbers)}" if flow.match else ""
+    return f"table={flow.table},priority={flow.priority}{match}"
+
+
+def _names(flow: Flow) -> set[str]:
+    return set(_NAME.findall(f"{flow.match} {flow.actions}"))
+
+
+def _numbered(text: str, numbers: typing.Mapping[str, int]) -> str:
+    return _NAME.sub(lambda found: str(numbers[found[1]]), text)
+
+
+def _named(text: str, names: typing.Mapping[int, str]) -> str:
+    def name(found: re.Match[str]) -> str:
+        number = int(found[2])
+        return f'{found[1]}"{names[number]}"' if number in names else found[0]
+
+    return _NUMBER.sub(name, text)

@@ -1,0 +1,199 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Network devices: veth pairs, Linux bridges, and Open vSwitch internal ports that move into a namespace.
+
+A device of ours is in a link group of its deployment and slice from birth. The two ends of a veth are links of their own,
+each naming the other, and are born in their namespaces; an end that no link describes belongs to a guest.
+
+What is not compared, because others may rightly change it: addresses with a lifetime (a DHCP client's), the MAC of a
+guest's end, and a promiscuous mode that was not asked for (Open vSwitch's).
+"""
+
+from __future__ import annotations
+
+import errno
+import typing
+
+from .. import ethtool, sysctl
+from ..changes import Change
+from ..errors import TenantnetError
+from ..netns import NetlinkError
+from ..state import SLICES, Key, Link, Resource, link_group
+from ..wait import until
+from . import Context
+from .link_settings import PROMISCUOUS, UP, adjust, blank, told, where
+from .survey import Message, Peers, Place, survey
+
+_KINDS: dict[str, typing.Literal["veth", "bridge", "internal"]] = {
+    "veth": "veth",
+    "bridge": "bridge",
+    "openvswitch": "internal",
+    "tun": "internal",  # of the userspace datapath
+}
+
+#: The hint for a link that is not desired: look at everything that can bring it back.
+_ALL: typing.Final = Link(slice="", namespace="", name="", kind="veth", mac="", peer_mac="", promiscuous=True)
+
+
+class LinkDriver:
+    """Links of all slices, in the node's namespace, in ours, and in those that desired links mention."""
+
+    kind: type[Resource] = Link
+
+    def __init__(self, context: Context) -> None:
+        self._netns = context.netns
+        self._deployment = context.deployment
+        self._slices = {link_group(context.deployment, slice_): slice_ for slice_ in SLICES}
+
+    def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
+        """Sysctls, bridge options and a MAC that the kernel chose are those that the desired link mentions."""
+        live: dict[Key, Resource] = {}
+        places = self._survey(_links(desired.values()))
+        peers = Peers(self._netns, places)
+        for place in places.values():
+            with self._netns.enter(place.namespace):
+                for name, message in place.links.items():
+                    if self._is_ours(message):
+                        key = (place.namespace, name)
+                        live[key] = self._link(place, message, peers, typing.cast(Link, desired.get(key, _ALL)))
+        return live
+
+    def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        """Links of others with a name of ours; an internal port stays unmarked until we fetch it."""
+        links = _links(desired.values())
+        places = self._survey(links)
+        sentences = []
+        for link in links:
+            message = places[link.namespace].links.get(link.name) if link.namespace in places else None
+            awaited = link.kind == "internal" and not link.namespace
+            if message is not None and not awaited and not self._is_ours(message):
+                sentences.append(f"link {where(link)} exists and was not made by tenantnet (its link group is {message.get('group')})")
+        return sentences
+
+    def apply(self, changes: typing.Sequence[Change]) -> None:
+        """Remove what goes or must be born again, bear what is new, then give each link its settings."""
+        births = {c.key: typing.cast(Link, c.after) for c in changes if c.after is not None and _is_birth(c)}
+        for change in changes:
+            if change.before is not None and (change.after is None or change.key in births):
+                self._remove(typing.cast(Link, change.before))
+        born: set[Key] = set()
+        for link in births.values():
+            if link.key not in born:
+                with told(link):
+                    born |= self._bear(link, births)
+        places = self._survey(_links(change.after for change in changes))
+        for change in changes:
+            if change.after is not None:
+                after = typing.cast(Link, change.after)
+                before = blank(after) if after.key in births else typing.cast(Link, change.before)
+                with told(after):
+                    adjust(self._netns, places[after.namespace], before, after, self._group(after))
+
+    def _survey(self, links: typing.Iterable[Link]) -> dict[str, Place]:
+        return survey(self._netns, self._deployment, {link.namespace for link in links})
+
+    def _group(self, link: Link) -> int:
+        return link_group(self._deployment, link.slice)
+
+    def _is_ours(self, message: Message) -> bool:
+        return message.get("group") in self._slices and _kind(message) in _KINDS
+
+    def _link(self, place: Place, message: Message, peers: Peers, hint: Link) -> Link:
+        """Canonical form of a device of ours; the calling thread is in its namespace."""
+        name, kind = message.get("ifname"), _KINDS[_kind(message)]
+        peer, far = peers.find(place.namespace, message) if kind == "veth" else (None, None)
+        guest_mac = far.get("address") if far is not None and not self._is_ours(far) else None
+        master = place.links.get(place.name_of(message.get("master")))
+        return Link(
+            slice=self._slices[message.get("group")],
+            namespace=place.namespace,
+            name=name,
+            kind=kind,
+            peer=peer,
+            peer_mac=guest_mac if hint is _ALL else hint.peer_mac,
+            alias=message.get("ifalias") or "",
+            mac=None if hint.mac is None else message.get("address"),
+            mtu=message.get("mtu"),
+            master=master.get("ifname") if master is not None and _kind(master) == "bridge" else "",
+            addresses=tuple(sorted(place.addresses.get(message["index"], ()))),
+            up=bool(message["flags"] & UP),
+            promiscuous=hint.promiscuous and bool(message["flags"] & PROMISCUOUS),
+            tx_checksum=ethtool.tx_checksum(name) if kind == "veth" or not hint.tx_checksum else True,
+            bridge={key: message.get(("linkinfo", "data", f"br_{key}")) for key in hint.bridge},
+            sysctls={key: value for key in hint.sysctls if (value := sysctl.read(sysctl.conf(name, key))) is not None},
+        )
+
+    def _bear(self, link: Link, births: typing.Mapping[Key, Link]) -> set[Key]:
+        """Make a link, and of a veth its other end as well; returns the keys of what there is now."""
+        if link.kind == "internal":
+            self._fetch(link)
+            return {link.key}
+        if link.kind == "bridge":
+            self._add(link, ifname=link.name, kind="bridge", group=self._group(link))
+            return {link.key}
+        if link.peer is None:
+            raise TenantnetError("a veth needs a peer")
+        namespace, name = link.peer
+        far = self._end(births[link.peer]) if link.peer in births else _guest_end(link, name)
+        self._add(link, kind="veth", **self._end(link), peer={**far, "net_ns_fd": self._netns.fd(namespace)})
+        return {link.key, link.peer}
+
+    def _end(self, link: Link) -> dict[str, typing.Any]:
+        """What an end of a veth is born with."""
+        mac = {"address": link.mac} if link.mac else {}
+        return {"ifname": link.name, "group": self._group(link), "mtu": link.mtu, **mac}
+
+    def _add(self, link: Link, **attributes: typing.Any) -> None:
+        """Make it; the name may still be that of a veth whose other end's namespace the kernel is just destroying."""
+
+        def attempt() -> bool:
+            try:
+                self._netns.ipr(link.namespace).link("add", **attributes)
+            except NetlinkError as exc:
+                if exc.code != errno.EEXIST:
+                    raise
+                return False
+            return True
+
+        until(attempt, "its name, or its peer's, to become free")
+
+    def _fetch(self, link: Link) -> None:
+        """Mark an internal port, which Open vSwitch makes in the node's own namespace, and move it to where it belongs."""
+        home = self._netns.ipr()
+        (index, *_) = until(lambda: home.link_lookup(ifname=link.name), "Open vSwitch to make this internal port")
+        home.link("set", index=index, group=self._group(link), net_ns_fd=self._netns.fd(link.namespace))
+
+    def _remove(self, link: Link) -> None:
+        """Delete a link that may be gone already: with its namespace, its other end, or its Open vSwitch port."""
+        if not self._netns.exists(link.namespace):
+            return
+        ipr = self._netns.ipr(link.namespace)
+        try:
+            if link.kind == "internal":  # only Open vSwitch can delete it
+                ipr.link("set", ifname=link.name, state="down", group=0, net_ns_fd=self._netns.fd(""))
+            else:
+                ipr.link("del", ifname=link.name)
+        except NetlinkError as exc:
+            if exc.code != errno.ENODEV:
+                raise TenantnetError(f"link {where(link)}: {exc.args[-1]}") from exc
+
+
+def _links(resources: typing.Iterable[Resource | None]) -> list[Link]:
+    return [resource for resource in resources if isinstance(resource, Link)]
+
+
+def _kind(message: Message) -> str:
+    return message.get(("linkinfo", "kind")) or ""
+
+
+def _is_birth(change: Change) -> bool:
+    """Whether it cannot become what it should be without being made anew."""
+    before, after = typing.cast("Link | None", change.before), typing.cast(Link, change.after)
+    if before is None:
+        return True
+    return (before.kind, before.peer, before.peer_mac) != (after.kind, after.peer, after.peer_mac)
+
+
+def _guest_end(link: Link, name: str) -> dict[str, typing.Any]:
+    mac = {"address": link.peer_mac} if link.peer_mac else {}
+    return {"ifname": name, "mtu": link.mtu, **mac}

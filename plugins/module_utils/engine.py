@@ -1,0 +1,241 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: makes a node what its state says, or leaves it as it was.
+
+Read, compare, build, prune, read again: nothing is done that the comparison does not show, so check mode, diff mode,
+repair of drift, removal of leftovers and rollback are this one code. Drivers know the things; the engine, their order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+import typing
+
+from . import record
+from .changes import Change, counts, diff, text
+from .drivers import Context, Driver
+from .errors import ApplyFailed, Refused, TenantnetError
+from .netns import Netns
+from .ovsdb import Ovsdb
+from .state import (
+    KINDS,
+    SLICES,
+    Bridge,
+    Chain,
+    Daemon,
+    File,
+    Flow,
+    Ipset,
+    Key,
+    Link,
+    Module,
+    Namespace,
+    NodeState,
+    Port,
+    Resource,
+    Route,
+    Sysctl,
+)
+
+Pass = typing.Literal["build", "prune"]
+PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune")
+
+#: Resources by kind and key: all of a node, as it is or as it should be.
+Resources = dict[type[Resource], dict[Key, Resource]]
+
+SETTLE_SECONDS = 3.0  # for what ends by itself a little later, like a namespace whose last process goes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """Changes of one kind, as far as `where` holds for them, go to one method of the driver."""
+
+    kind: type[Resource]
+    method: str = "apply"
+    where: typing.Callable[[Resource], bool] = lambda resource: True
+
+
+def _is_internal(resource: Resource) -> bool:
+    return isinstance(resource, Link) and resource.kind == "internal"
+
+
+#: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
+BUILD = (
+    Step(Module),
+    Step(Namespace),
+    Step(Sysctl),
+    Step(File),
+    Step(Ipset),
+    Step(Chain),  # NAT before the addresses it is for
+    Step(Link, where=lambda link: not _is_internal(link)),
+    Step(Bridge),
+    Step(Port),
+    Step(Link, where=_is_internal),  # an internal port is a device only after its port is there
+    Step(Route),
+    Step(Flow),
+    Step(Port, method="enliven"),
+    Step(Daemon),
+)
+
+#: A port goes before the flows that guard it: without them it would be open.
+PRUNE = tuple(
+    Step(kind) for kind in (Daemon, Port, Flow, Bridge, Route, Link, Chain, Ipset, File, Sysctl, Namespace, Module)
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """What was changed, or in check mode would be."""
+
+    changes: tuple[Change, ...]
+    missing: tuple[Change, ...] = ()  # what pruning alone found not to be built
+    interrupted: bool = False  # an earlier run was cut short; this one has converged the node
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def before(self) -> str:
+        """The resources that change, as they were: text for Ansible's diff mode."""
+        return text(change.before for change in self.changes)
+
+    @property
+    def after(self) -> str:
+        return text(change.after for change in self.changes)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return counts(self.changes)
+
+
+def load(context: Context) -> list[Driver]:
+    """A driver for each kind of resource."""
+    from .drivers.bridges import BridgeDriver, PortDriver
+    from .drivers.daemons import DaemonDriver, FileDriver
+    from .drivers.flows import FlowDriver
+    from .drivers.iptables import ChainDriver, IpsetDriver
+    from .drivers.links import LinkDriver, RouteDriver
+    from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
+
+    switch: list[Driver] = [BridgeDriver(context), PortDriver(context), FlowDriver(context)]
+    kernel: list[Driver] = [ModuleDriver(context), NamespaceDriver(context), SysctlDriver(context)]
+    devices: list[Driver] = [LinkDriver(context), RouteDriver(context), IpsetDriver(context), ChainDriver(context)]
+    return [*switch, *kernel, *devices, FileDriver(context), DaemonDriver(context)]
+
+
+def apply(
+    state: NodeState,
+    passes: typing.Collection[Pass] = PASSES,
+    check: bool = False,
+    slices: typing.Collection[str] = SLICES,
+    drivers: typing.Callable[[Context], typing.Sequence[Driver]] = load,
+) -> Result:
+    """Make the given slices of this node what `state` says of them; `check` only finds out what that would change.
+
+    Raises Refused, before any change, when things of others are in the way, and ApplyFailed, when a change could not be
+    made and everything is as it was before.
+    """
+    context = Context(state.deployment, Ovsdb(), Netns())
+    try:
+        with contextlib.nullcontext() if check else record.lock():
+            return _apply(_Node(drivers(context), state.only(slices), slices), state, passes, check)
+    finally:
+        context.close()
+
+
+def _apply(node: _Node, state: NodeState, passes: typing.Collection[Pass], check: bool) -> Result:
+    """`apply` with the node locked."""
+    before = node.read()
+    if sentences := [*_other_deployment(state), *node.foreign()]:
+        raise Refused("; ".join(sentences))
+    changes = difference(before, node.desired, passes)
+    interrupted = record.interrupted()
+    if changes and not check:
+        record.begin(changes)
+        changes = _converge(node, before, passes)
+        record.end()
+    missing = () if "build" in passes else tuple(difference(before, node.desired, ("build",)))
+    if not check:
+        record.save(state, node.slices)
+    return Result(tuple(changes), missing, interrupted)
+
+
+def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+    """Make the node what it should be, or else what it was. The journal stays only where neither could be done."""
+    try:
+        return node.converge(before, node.desired, passes)
+    except Exception as cause:
+        try:
+            node.converge(node.read(), before, PASSES)
+        except Exception as exc:
+            raise ApplyFailed(f"{cause}. The node could not be brought back to what it was: {exc}") from cause
+        record.end()
+        raise ApplyFailed(f"{cause}. The node is as it was before") from cause
+
+
+def _other_deployment(state: NodeState) -> list[str]:
+    recorded = record.load()
+    if recorded is None or recorded.deployment == state.deployment:
+        return []
+    return [f"this node has deployment {recorded.deployment}; a node carries one, and {state.deployment} is another"]
+
+
+def difference(live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+    """What the given passes have to change."""
+    changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
+    return [change for change in changes if ("prune" if change.after is None else "build") in passes]
+
+
+class _Node:
+    """The live node as its drivers see it, limited to some slices, and what it should be."""
+
+    def __init__(self, drivers: typing.Sequence[Driver], desired: NodeState, slices: typing.Collection[str]) -> None:
+        self._drivers = {driver.kind: driver for driver in drivers}
+        self.desired: Resources = {kind: desired.of(kind) for kind in KINDS.values()}
+        self.slices = slices
+
+    def read(self) -> Resources:
+        """What is live, of these slices or under a name that they want."""
+        live: Resources = {kind: {} for kind in KINDS.values()}
+        for kind, driver in self._drivers.items():
+            found = driver.read(self.desired[kind]).items()
+            live[kind] = {key: r for key, r in found if r.slice in self.slices or key in self.desired[kind]}
+        return live
+
+    def foreign(self) -> list[str]:
+        return [sentence for kind, driver in self._drivers.items() for sentence in driver.foreign(self.desired[kind])]
+
+    def converge(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+        """Turn what is live into the goal, look whether that is so, and return what was changed."""
+        done = self._round(live, goal, passes)
+        if self._left(goal, passes):
+            # Making one thing anew may move another: a port that comes back has another number in its flows.
+            self._round(self.read(), goal, passes)
+            if left := self._left(goal, passes):
+                raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
+        return done
+
+    def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+        """Build, then look again and prune: what is built may take the place of what was to go."""
+        built = [change for change in difference(live, goal, passes) if change.after is not None]
+        self._carry_out(BUILD, built)
+        if "prune" not in passes:
+            return built
+        pruned = difference(self.read() if built else live, goal, ("prune",))
+        self._carry_out(PRUNE, pruned)
+        return built + pruned
+
+    def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
+        for step in steps:
+            if mine := [change for change in changes if change.kind is step.kind and step.where(change.subject)]:
+                getattr(self._drivers[step.kind], step.method)(mine)
+
+    def _left(self, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+        """What still differs when the node has had time to settle."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while (left := difference(self.read(), goal, passes)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return left

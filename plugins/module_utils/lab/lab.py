@@ -1,0 +1,211 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""A whole lab: what is, what must be, and the steps between them, for any lab that is up, half up or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import os
+import pkgutil
+import shutil
+import sys
+import typing
+
+from ..state import STATE_DIR
+from . import ovs, process, spec, wires
+from . import web as web  # Ansible takes along what is imported
+from .machine import DISKS, RUNTIME, Machine
+
+#: Exists on a machine whose node state was restored after its last start.
+_RESTORED = "/run/tenantnet-lab-restored"
+
+#: Facts by machine.
+Facts = dict[str, spec.Facts]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One change: what it says to people, and what it does."""
+
+    text: str
+    act: typing.Callable[[], object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab by its name."""
+
+    name: str
+
+    @property
+    def fabric(self) -> Machine:
+        """The machine that holds the wires."""
+        return self.machine(spec.FABRIC)
+
+    def machine(self, name: str) -> Machine:
+        """One of its machines."""
+        return Machine(self.name, name)
+
+    def facts(self) -> Facts:
+        """What is: all machines that run or have a disk. Raises TenantnetError."""
+        networks = wires.networks(self.fabric) if self.fabric.pid else {}
+        return {name: self._facts(self.machine(name), networks) for name in self.names()}
+
+    def _facts(self, machine: Machine, networks: dict[str, str]) -> spec.Facts:
+        if not machine.pid:
+            return {}
+        if machine.name == spec.FABRIC:
+            return {"running": "yes"} | dict.fromkeys(wires.bridges(machine), "bridge")
+        restored = {"restored": "yes"} if os.path.exists(machine.path(_RESTORED)) else {}
+        return {"running": "yes"} | wires.facts(machine, networks) | restored
+
+    def names(self) -> list[str]:
+        """Machines that run or have a disk, the fabric too."""
+        names: set[str] = set()
+        for directory in (f"{RUNTIME}/{self.name}", f"{DISKS}/{self.name}"):
+            with contextlib.suppress(FileNotFoundError):
+                names.update(os.listdir(directory))
+        return sorted(names)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """Facts as they are and as they must be, and the steps from the one to the other."""
+
+    before: Facts
+    after: Facts
+    steps: tuple[Step, ...]
+
+
+def present(lab: Lab, specs: typing.Sequence[spec.Spec], check: bool = False) -> Plan:
+    """Make a lab be as it must be; with `check` only say how. Raises TenantnetError."""
+    spec.check(specs)
+    if check:
+        return plan(lab, specs)
+    with _lock(lab):
+        found = plan(lab, specs)
+        for step in found.steps:
+            step.act()
+    return found
+
+
+def absent(lab: Lab, check: bool = False) -> Plan:
+    """End a lab, however much of it there is, and remove its disks; with `check` only say what there is."""
+    names = lab.names()
+    exists = names or _directories(lab) or process.marked(f"{lab.name}/")
+    before = {name: {"running": "yes"} if lab.machine(name).pid else {} for name in names}
+    if exists and not check:
+        with _lock(lab):
+            _remove(lab)
+    return Plan(before, {}, (Step(f"remove lab {lab.name}", lambda: None),) if exists else ())
+
+
+def plan(lab: Lab, specs: typing.Sequence[spec.Spec]) -> Plan:
+    """The steps, in their order: machines, wires, then what needs both."""
+    before = lab.facts()
+    after = {spec.FABRIC: spec.fabric(specs)} | {one.name: one.facts for one in specs}
+    steps: list[Step] = []
+    for name in sorted(before.keys() - after.keys()):
+        steps.append(Step(f"remove {name}", lab.machine(name).remove))
+    steps += _fabric_steps(lab, before.get(spec.FABRIC, {}), after[spec.FABRIC])
+    for stage in (_start, _plug, _settle):
+        for one in specs:
+            steps += stage(lab, one, before.get(one.name, {}))
+    return Plan(before, after, tuple(steps))
+
+
+def _fabric_steps(lab: Lab, live: spec.Facts, wanted: spec.Facts) -> typing.Iterator[Step]:
+    if "running" not in live:
+        yield Step("start the fabric", lab.fabric.start)
+    for bridge in sorted(wanted.keys() - {"running"} - live.keys()):
+        yield Step(f"add network {bridge}", functools.partial(wires.add_bridge, lab.fabric, bridge))
+
+
+def _start(lab: Lab, one: spec.Spec, live: spec.Facts) -> typing.Iterator[Step]:
+    if "running" not in live:
+        yield Step(f"start {one.name}", lambda: _power_on(lab.machine(one.name), one))
+
+
+def _plug(lab: Lab, one: spec.Spec, live: spec.Facts) -> typing.Iterator[Step]:
+    machine = lab.machine(one.name)
+    for nic in one.nics:
+        if live.get(nic.name) != one.facts[nic.name]:
+            text = f"plug {nic.name} of {one.name} into {nic.network}"
+            yield Step(text, functools.partial(wires.plug, lab.fabric, machine, nic))
+    for name in sorted(live.keys() - one.facts.keys() - {spec.UNDERLAY}):
+        yield Step(f"unplug {name} of {one.name}", functools.partial(wires.unplug, lab.fabric, machine, name))
+
+
+def _settle(lab: Lab, one: spec.Spec, live: spec.Facts) -> typing.Iterator[Step]:
+    """After its NICs are there: loopback, Open vSwitch and its underlay, then what the node itself has recorded."""
+    machine = lab.machine(one.name)
+    if live.get("lo") != one.facts["lo"]:
+        yield Step(f"set lo of {one.name}", lambda: wires.set_device(machine, "lo", one.loopback))
+    if one.ovs and "restored" not in live:
+        yield Step(f"wait for Open vSwitch of {one.name}", lambda: ovs.wait(machine))
+    if (nic := one.underlay) and live.get(spec.UNDERLAY) != one.facts[spec.UNDERLAY]:
+        yield Step(f"add {spec.UNDERLAY} to {one.name}", lambda: _add_underlay(machine, nic))
+    if "restored" not in live:
+        yield Step(f"restore what {one.name} has recorded", lambda: _restore(machine))
+
+
+def _power_on(machine: Machine, one: spec.Spec) -> None:
+    services = dict(ovs.services(machine)) if one.ovs else {}
+    if one.web:
+        os.makedirs(f"{machine.disk}/var-lib", exist_ok=True)
+        with open(f"{machine.disk}/var-lib/web.py", "wb") as file:
+            file.write(pkgutil.get_data(__package__, "web.py") or b"")
+        services["web"] = (sys.executable, "/var/lib/web.py")
+    machine.start(services)
+
+
+def _add_underlay(machine: Machine, nic: spec.Nic) -> None:
+    """The address comes last: where it is, the rest is."""
+    wires.silence(machine, nic.name)
+    ovs.add_underlay(machine, nic.name, spec.mac(machine.lab, machine.name, nic.name), nic.mtu)
+    wires.set_device(machine, spec.UNDERLAY, [nic.address] if nic.address else [])
+
+
+def _restore(machine: Machine) -> None:
+    program = f"{STATE_DIR}/bin/tenantnet-node"
+    if all(os.path.lexists(machine.path(path)) for path in (program, f"{STATE_DIR}/state.json")):
+        machine.run([program, "restore"])
+    with open(machine.path(_RESTORED), "w", encoding="ascii"):
+        pass
+
+
+def _remove(lab: Lab) -> None:
+    for name in lab.names():
+        lab.machine(name).remove()
+    for pid in process.marked(f"{lab.name}/"):
+        process.kill(pid)
+    for directory in _directories(lab):
+        shutil.rmtree(directory)
+    for directory in (RUNTIME, DISKS):
+        with contextlib.suppress(OSError):  # another lab's are in it, or there is none
+            os.rmdir(directory)
+
+
+def _directories(lab: Lab) -> list[str]:
+    return [path for path in (f"{RUNTIME}/{lab.name}", f"{DISKS}/{lab.name}") if os.path.isdir(path)]
+
+
+@contextlib.contextmanager
+def _lock(lab: Lab) -> typing.Iterator[None]:
+    """Be the only one at work on this lab. What is locked is its directory, which goes when the lab does."""
+    path = f"{RUNTIME}/{lab.name}"
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # somebody else has just removed it
+            os.makedirs(path, exist_ok=True)
+            descriptor = os.open(path, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                break
+            os.close(descriptor)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

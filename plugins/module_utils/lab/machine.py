@@ -1,0 +1,149 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""A machine of a lab: a process tree in network, mount, host name and process namespaces of its own.
+
+Ending its init is a power failure: every process, link and mount of the machine ends with it, its disk stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import re
+import shutil
+import sys
+import typing
+
+from ..errors import TenantnetError
+from ..run import run
+from . import init, ovs, process
+
+RUNTIME = "/run/tenantnet"  # <lab>/<machine>/init.pid
+DISKS = "/var/lib/tenantnet-lab"  # <lab>/<machine>/<one directory for each of init.DISK>
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine by its name, running or not."""
+
+    lab: str
+    name: str
+
+    def __post_init__(self) -> None:
+        for name in (self.lab, self.name):
+            if not _NAME.fullmatch(name):
+                raise TenantnetError(f"{name!r} cannot name a lab or its machine: only a-z, 0-9, . and - may occur")
+
+    def __str__(self) -> str:
+        return f"{self.lab}/{self.name}"
+
+    @property
+    def runtime(self) -> str:
+        """Directory of what tells that it runs."""
+        return f"{RUNTIME}/{self.lab}/{self.name}"
+
+    @property
+    def disk(self) -> str:
+        """Directory of what survives a power failure."""
+        return f"{DISKS}/{self.lab}/{self.name}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of its init; None when it is not running."""
+        try:
+            with open(f"{self.runtime}/init.pid", encoding="ascii") as file:
+                pid, started = map(int, file.read().split())
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if process.start_time(pid) == started else None
+
+    @property
+    def init_pid(self) -> int:
+        """Like pid; raises TenantnetError when it is not running."""
+        if pid := self.pid:
+            return pid
+        raise TenantnetError(f"lab node {self.name} of lab {self.lab!r} is not running; `make lab` starts it")
+
+    @property
+    def boot(self) -> str:
+        """Names this run of the machine, and no other one."""
+        return f"{self.init_pid}-{process.start_time(self.init_pid)}"
+
+    @property
+    def netns(self) -> str:
+        """Path of its network namespace."""
+        return f"/proc/{self.init_pid}/ns/net"
+
+    def path(self, path: str) -> str:
+        """The machine's file, seen from here. (An absolute symbolic link on the way leads to this host's files.)"""
+        return f"/proc/{self.init_pid}/root{path}"
+
+    def start(self, services: init.Services | None = None) -> None:
+        """Start its init with these services; raises TenantnetError. A running one is left alone."""
+        if self.pid:
+            return
+        init.check()
+        os.makedirs(self.runtime, exist_ok=True)
+        for directory in init.DISK:
+            os.makedirs(f"{self.disk}/{directory}", exist_ok=True)
+        pid = init.spawn(str(self), self.name, self.disk, services or {})
+        _write(f"{self.runtime}/init.pid", f"{pid} {process.start_time(pid)}\n")
+
+    def kill(self) -> None:
+        """End it like a power failure and wait until it has gone; also one whose start was interrupted."""
+        if pid := self.pid:
+            process.kill(pid)
+        for pid in process.marked(str(self)):
+            process.kill(pid)
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def remove(self) -> None:
+        """End it and remove its disk."""
+        self.kill()
+        shutil.rmtree(self.disk, ignore_errors=True)
+
+    def enter(self, argv: typing.Sequence[str]) -> list[str]:
+        """The command that runs a command inside the machine."""
+        return ["nsenter", f"--target={self.init_pid}", "--net", "--mount", "--uts", "--pid", "--", *argv]
+
+    def run(self, argv: typing.Sequence[str], stdin: str = "") -> str:
+        """Run a program in the machine and return its standard output; raises TenantnetError."""
+        try:
+            return run(self.enter(argv), stdin)
+        except TenantnetError as exc:
+            raise TenantnetError(f"{self}: {argv[0]}: {exc}") from exc
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file so that nobody ever sees half of it."""
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(f"{path}.new", path)
+
+
+def main() -> int:
+    """Start, end or enter a bare machine, for tests by hand."""
+    parser = argparse.ArgumentParser(prog="machine", description=main.__doc__)
+    parser.add_argument("verb", choices=["up", "down", "exec"])
+    parser.add_argument("lab")
+    parser.add_argument("name")
+    parser.add_argument("command", nargs="*")
+    arguments = parser.parse_args()
+    machine = Machine(arguments.lab, arguments.name)
+    match arguments.verb:
+        case "up":
+            machine.start(ovs.services(machine))
+            ovs.wait(machine)
+        case "down":
+            machine.remove()
+        case "exec":
+            command = machine.enter(arguments.command)
+            os.execvp(command[0], command)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Open vSwitch of a machine, at its usual paths, and the underlay bridge of its tunnel address."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import typing
+
+from ..errors import MissingProgram
+from ..run import run
+from . import init, spec
+
+if typing.TYPE_CHECKING:
+    from .machine import Machine
+
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+_DEADLINE = 30  # seconds, for ovs-vswitchd to carry out a change
+_LOG = "/var/log/openvswitch"
+_SERVICES = {
+    "ovsdb-server": (
+        "ovsdb-server",
+        "/etc/openvswitch/conf.db",
+        "--remote=punix:/run/openvswitch/db.sock",
+        "--pidfile",
+        f"--log-file={_LOG}/ovsdb-server.log",
+        "--verbose=console:off",
+    ),
+    "ovs-vswitchd": (
+        "ovs-vswitchd",
+        "unix:/run/openvswitch/db.sock",
+        "--pidfile",
+        f"--log-file={_LOG}/ovs-vswitchd.log",
+        "--verbose=console:off",
+    ),
+}
+
+
+def services(machine: Machine) -> init.Services:
+    """Commands of Open vSwitch's two daemons; its database is made on the machine's disk when it has none yet."""
+    if not (shutil.which("ovs-vswitchd", path=init.PATH) and os.path.exists(SCHEMA)):
+        raise MissingProgram("ovs-vswitchd", "openvswitch-switch")
+    database = f"{machine.disk}/etc-openvswitch/conf.db"
+    if not os.path.exists(database):
+        os.makedirs(os.path.dirname(database), exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # of a run that was killed
+            os.unlink(f"{database}.new")
+        run(["ovsdb-tool", "create", f"{database}.new", SCHEMA])
+        os.replace(f"{database}.new", database)
+    os.makedirs(f"{machine.disk}/var-log/openvswitch", exist_ok=True)
+    return _SERVICES
+
+
+def wait(machine: Machine) -> None:
+    """Wait until ovs-vswitchd has carried out a change, which needs both daemons; raises TenantnetError."""
+    change = ["set", "Open_vSwitch", ".", f"external_ids:tenantnet-lab-boot={machine.boot}"]
+    machine.run(["ovs-vsctl", "--retry", f"--timeout={_DEADLINE}", *change])
+
+
+def add_underlay(machine: Machine, nic: str, mac: str, mtu: int) -> None:
+    """Put the tunnel NIC into the underlay bridge, which has the NIC's MAC; no address yet. Raises TenantnetError."""
+    name = spec.UNDERLAY
+    bridge = ["set", "Bridge", name, "datapath_type=netdev", "fail_mode=standalone", f"other_config:hwaddr={mac}"]
+    add = ["--may-exist", "add-br", name, "--", "--may-exist", "add-port", name, nic]
+    device = ["set", "Interface", name, f"mtu_request={mtu}"]
+    machine.run(["ovs-vsctl", f"--timeout={_DEADLINE}", *add, "--", *bridge, "--", *device])

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Operations in the foreground and in the background, and the command line.
+
+    OPERATION ARGUMENTS               run it, print its result
+    start FILE OPERATION ARGUMENTS    run it in a process of its own; returns once it listens or captures
+    collect FILE SECONDS [stop]       its result, as soon as it is there; `stop` ends it now
+
+ARGUMENTS and results are JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import time
+import typing
+from collections.abc import Callable
+
+from .frames import Json
+from .raw import capture, exchange, send
+from .sockets import Stop, get, listen, ping, reach
+
+OPERATIONS: dict[str, Callable[[Json, Callable[[], None]], Json]] = {
+    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, get)
+}
+
+
+def start(path: str, operation: str, arguments: str) -> Json:
+    """Run an operation in a process of its own that writes its result to a file; returns when it is ready."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _background(path, operation, arguments, writer)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        said = pipe.read()
+    return {"pid": pid} if said == "ready" else {"error": said or "it ended at once"}
+
+
+def _background(path: str, operation: str, arguments: str, writer: int) -> typing.NoReturn:
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(null, standard)  # whoever waits for the end of our output must not wait for us
+
+    def ready() -> None:
+        os.write(writer, b"ready")
+        os.close(writer)
+
+    def stop(*_signal: object) -> None:
+        raise Stop
+
+    signal.signal(signal.SIGTERM, stop)
+    file = pathlib.Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.with_suffix(".pid").write_text(str(os.getpid()))
+    try:
+        result = OPERATIONS[operation](json.loads(arguments), ready)
+    except Exception as exc:  # whatever it is, the one who collects must hear it
+        result = {"error": f"{type(exc).__name__}: {exc}"}
+        with contextlib.suppress(OSError):
+            os.write(writer, result["error"].encode())
+    file.with_suffix(".new").write_text(json.dumps(result))
+    file.with_suffix(".new").rename(file)
+    os._exit(0)
+
+
+def collect(path: str, seconds: str, stop: str = "") -> Json:
+    """The result of what was started with this file, which is removed."""
+    file = pathlib.Path(path)
+    pid = int(file.with_suffix(".pid").read_text())
+    if stop:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + float(seconds)
+    while not file.exists():
+        if time.monotonic() > end:
+            return {"error": f"no result within {seconds} s"}
+        time.sleep(0.005)
+    result: Json = json.loads(file.read_text())
+    file.unlink()
+    file.with_suffix(".pid").unlink()
+    return result
+
+
+def main(argv: list[str]) -> None:
+    """Print the result of one operation as JSON."""
+    if argv[0] == "start":
+        result = start(*argv[1:])
+    elif argv[0] == "collect":
+        result = collect(*argv[1:])
+    else:
+        result = OPERATIONS[argv[0]](json.loads(argv[1]), lambda: None)
+    print(json.dumps(result))

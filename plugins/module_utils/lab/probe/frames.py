@@ -1,0 +1,117 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Frames as dictionaries, in the words of ovs-fields(7): the same words build a frame and come back from a capture.
+
+A frame that we build carries a *token* after its last header, so that it is known again wherever it arrives and however
+it is encapsulated.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import struct
+import typing
+
+Json = dict[str, typing.Any]
+
+ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6 = 0x0800, 0x0806, 0x8100, 0x86DD
+VXLAN_PORT = 4789
+TOKEN = re.compile(rb"tenantnet-probe:([^/;]*)/([^;]*);")
+ECHO_ID = 0x7465  # of ICMP echo requests that are built as frames
+
+
+def checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    data += b"\0" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def build(frame: Json, run: str) -> bytes:
+    """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), or IPv4 with UDP or an ICMP echo request (nw_proto).
+
+    `run` tells the tokens of this experiment from those of any other.
+    """
+    token = f"tenantnet-probe:{run}/{frame['token']};".encode()
+    if "arp_op" in frame:
+        kind, body = ETH_P_ARP, struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, frame["arp_op"])
+        body += _mac(frame["arp_sha"]) + _ip(frame["arp_spa"]) + _mac(frame["arp_tha"]) + _ip(frame["arp_tpa"]) + token
+    elif "ipv6_src" in frame:
+        kind, body = ETH_P_IPV6, _icmp6(frame, token)
+    else:
+        kind, body = ETH_P_IP, _ipv4(frame, token)
+    return (_mac(frame["dl_dst"]) + _mac(frame["dl_src"]) + struct.pack("!H", kind) + body).ljust(60, b"\0")
+
+
+def token_of(data: bytes, run: str) -> str:
+    """The token that a frame carries, anywhere in it; "" when it has none of this run."""
+    found = TOKEN.search(data)
+    return found[2].decode() if found and found[1] == run.encode() else ""
+
+
+def _mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def _ip(text: str) -> bytes:
+    return ipaddress.ip_address(text).packed
+
+
+def _ipv4(frame: Json, token: bytes) -> bytes:
+    if frame["nw_proto"] == socket.IPPROTO_ICMP:
+        body = struct.pack("!BBHHH", 8, 0, 0, ECHO_ID, 1) + token
+        body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    else:
+        body = struct.pack("!HHHH", frame["tp_src"], frame["tp_dst"], 8 + len(token), 0) + token
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, frame["nw_proto"], 0)
+    head += _ip(frame["nw_src"]) + _ip(frame["nw_dst"])
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+
+
+def _icmp6(frame: Json, token: bytes) -> bytes:
+    source, destination = _ip(frame["ipv6_src"]), _ip(frame["ipv6_dst"])
+    rest = bytes(12) if frame["icmp_type"] == 134 else struct.pack("!HH", ECHO_ID, 1)  # a router advertisement, or echo
+    body = struct.pack("!BBH", frame["icmp_type"], 0, 0) + rest + token
+    pseudo = source + destination + struct.pack("!II", len(body), socket.IPPROTO_ICMPV6)
+    body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return struct.pack("!IHBB", 6 << 28, len(body), socket.IPPROTO_ICMPV6, 255) + source + destination + body
+
+
+def dissect(frame: bytes, dl_vlan: int | None = None) -> Json:
+    """The fields of a frame; what is inside a tunnel is in `inner`. `dl_vlan` is the tag that the kernel took off."""
+    found: Json = {"dl_dst": frame[0:6].hex(":"), "dl_src": frame[6:12].hex(":")}
+    (kind,), rest = struct.unpack("!H", frame[12:14]), frame[14:]
+    if kind == ETH_P_8021Q:
+        dl_vlan, (kind,), rest = struct.unpack("!H", rest[:2])[0] & 0xFFF, struct.unpack("!H", rest[2:4]), rest[4:]
+    if dl_vlan is not None:
+        found["dl_vlan"] = dl_vlan
+    if kind == ETH_P_ARP and len(rest) >= 28:
+        found |= {"arp_op": rest[7], "arp_sha": rest[8:14].hex(":"), "arp_spa": socket.inet_ntoa(rest[14:18])}
+        found |= {"arp_tha": rest[18:24].hex(":"), "arp_tpa": socket.inet_ntoa(rest[24:28])}
+    elif kind == ETH_P_IP and len(rest) >= 20:
+        found |= {"nw_src": socket.inet_ntoa(rest[12:16]), "nw_dst": socket.inet_ntoa(rest[16:20]), "nw_proto": rest[9]}
+        found |= _transport(rest[9], rest[(rest[0] & 15) * 4 :])
+    elif kind == ETH_P_IPV6 and len(rest) >= 41:
+        addresses = {"ipv6_src": rest[8:24], "ipv6_dst": rest[24:40]}
+        found |= {k: str(ipaddress.IPv6Address(v)) for k, v in addresses.items()}
+        found |= {"icmp_type": rest[40]} if rest[6] == socket.IPPROTO_ICMPV6 else {}
+    return found
+
+
+def _transport(proto: int, body: bytes) -> Json:
+    found: Json = {}
+    if proto in (socket.IPPROTO_TCP, socket.IPPROTO_UDP) and len(body) >= 8:
+        found["tp_src"], found["tp_dst"] = struct.unpack("!HH", body[:4])
+        if proto == socket.IPPROTO_UDP and found["tp_dst"] == VXLAN_PORT and len(body) >= 30:
+            found |= {"tun_id": int.from_bytes(body[12:15], "big"), "inner": dissect(body[16:])}
+    elif proto == socket.IPPROTO_ICMP and body:
+        found["icmp_type"] = body[0]
+    elif proto == socket.IPPROTO_GRE and len(body) >= 22 and body[0] & 0x20:  # with a key
+        start = 4 + (4 if body[0] & 0x80 else 0)  # after the checksum, if any
+        found["tun_id"] = int.from_bytes(body[start : start + 4], "big")
+        found["inner"] = dissect(body[start + 4 :])
+    return found

@@ -1,0 +1,132 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Ordinary sockets: servers, clients, ICMP echo and HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from .frames import Json, checksum
+
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # <linux/in.h>
+
+
+class Stop(Exception):
+    """Somebody does not want to wait any longer."""
+
+
+def listen(args: Json, ready: Callable[[], None]) -> Json:
+    """Servers on `tcp` and `udp` ports: each tells a client the `nonce`, the client's address, and how much it sent."""
+    servers: dict[socket.socket, str] = {}
+    in_use = []
+    for protocol, kind in (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)):
+        for port in args.get(protocol, ()):
+            server = socket.socket(socket.AF_INET, kind)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                server.bind((args.get("address", ""), port))
+            except OSError:
+                in_use.append(f"{protocol}/{port}")  # somebody listens there already, which is as good
+                continue
+            if protocol == "tcp":
+                server.listen(16)
+            servers[server] = f"{protocol}/{port}"
+    ready()
+    seen: list[Json] = []
+    end = time.monotonic() + args["seconds"]
+    with contextlib.suppress(Stop):
+        while (left := end - time.monotonic()) > 0:
+            for server in select.select(list(servers), [], [], left)[0]:
+                seen.append({"port": servers[server], **_serve(server, args["nonce"])})
+    return {"seen": seen, "in_use": in_use}
+
+
+def _serve(server: socket.socket, nonce: str) -> Json:
+    if server.type == socket.SOCK_DGRAM:
+        data, peer = server.recvfrom(65535)
+        server.sendto(json.dumps({"nonce": nonce, "peer": peer[0], "bytes": len(data)}).encode(), peer)
+        return {"peer": peer[0], "bytes": len(data)}
+    client, peer = server.accept()
+    got = 0
+    with client, contextlib.suppress(OSError):
+        client.settimeout(2)
+        while data := client.recv(65536):
+            got += len(data)
+        client.sendall(json.dumps({"nonce": nonce, "peer": peer[0], "bytes": got}).encode())
+    return {"peer": peer[0], "bytes": got}
+
+
+def reach(args: Json, ready: Callable[[], None]) -> Json:
+    """Ask `address` on all `tcp` and `udp` ports and by `icmp` echo at once; each answer, or why there was none."""
+    asked = [("tcp", p) for p in args.get("tcp", ())] + [("udp", p) for p in args.get("udp", ())]
+    asked += [("icmp", 0)] if args.get("icmp") else []
+    with ThreadPoolExecutor(max(1, len(asked))) as pool:
+        answers = pool.map(lambda a: _ask(args, *a), asked)
+    return {f"{protocol}/{port}" if port else protocol: r for (protocol, port), r in zip(asked, answers, strict=True)}
+
+
+def _ask(args: Json, protocol: str, port: int) -> Json:
+    if protocol == "icmp":
+        return ping({"size": 84, "count": 1, **args}, lambda: None)
+    payload, source = b"x" * args.get("bytes", 1), (args.get("source", ""), 0)
+    try:
+        if protocol == "tcp":
+            connection = socket.create_connection((args["address"], port), args["seconds"], source)
+        else:
+            connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            connection.settimeout(args["seconds"])
+            connection.bind(source)
+            connection.connect((args["address"], port))
+            payload = payload[:512]
+        with connection:
+            connection.sendall(payload)
+            if protocol == "tcp":
+                connection.shutdown(socket.SHUT_WR)
+            return {"answer": json.loads(connection.recv(4096) or b"null")}
+    except (OSError, ValueError) as exc:
+        return {"error": str(exc) or type(exc).__name__}
+
+
+def ping(args: Json, ready: Callable[[], None]) -> Json:
+    """ICMP echo: `count` requests of `size` bytes with their IP header, fragmented only if `df` is not set."""
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    raw.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO if args.get("df") else 0)
+    raw.bind((args.get("source", ""), 0))
+    raw.connect((args["address"], 0))
+    answers, ident = 0, os.urandom(2)
+    try:
+        for sequence in range(args["count"]):
+            body = struct.pack("!BBH", 8, 0, 0) + ident + struct.pack("!H", sequence)
+            body = body.ljust(args["size"] - 20, b"x")
+            raw.send(body[:2] + struct.pack("!H", checksum(body)) + body[4:])
+            end = time.monotonic() + args["seconds"]
+            while (left := end - time.monotonic()) > 0 and select.select([raw], [], [], left)[0]:
+                reply = raw.recv(65535)[20:]
+                if reply[0] == 0 and reply[4:8] == body[4:8]:
+                    answers += 1
+                    break
+    except OSError as exc:
+        return {"answers": answers, "error": exc.strerror or str(exc)}
+    return {"answers": answers} if answers else {"answers": 0, "error": "no answer"}
+
+
+def get(args: Json, ready: Callable[[], None]) -> Json:
+    """HTTP GET; `status` and `body`, or `error`."""
+    source = (args["source"], 0) if "source" in args else None
+    port = args.get("port", 80)
+    connection = http.client.HTTPConnection(args["address"], port, timeout=args["seconds"], source_address=source)
+    try:
+        connection.request("GET", args.get("path", "/"))
+        response = connection.getresponse()
+        return {"status": response.status, "body": response.read(65536).decode(errors="replace").strip()}
+    except (OSError, http.client.HTTPException) as exc:
+        return {"error": str(exc) or type(exc).__name__}

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Processes by their id and start time: an id alone may have been given to somebody else meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import typing
+
+from ..wait import until
+
+#: Marks a process, and all that it starts, as one of a lab: "<lab>/<machine>".
+MARK = "TENANTNET_LAB"
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks after boot; None when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()  # the name, in brackets, may contain anything
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def marked(mark: str) -> list[int]:
+    """Processes of a machine ("<lab>/<machine>") or of a whole lab ("<lab>/"), other than the present one."""
+    wanted = f"{MARK}={mark}".encode()
+    return [pid for pid in _all() if pid != os.getpid() and any(_matches(v, wanted) for v in _environment(pid))]
+
+
+def _matches(variable: bytes, wanted: bytes) -> bool:
+    return variable.startswith(wanted) if wanted.endswith(b"/") else variable == wanted
+
+
+def _all() -> typing.Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:  # it has ended, or it is not ours to look at
+        return []
+
+
+def kill(pid: int, seconds: float = 10.0) -> None:
+    """End a process at once and wait until it has gone; raises TenantnetError after so many seconds."""
+    started = start_time(pid)
+    if started is None:
+        return
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    until(lambda: start_time(pid) != started, f"process {pid} to end", seconds)

@@ -1,0 +1,158 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Named network namespaces: their life, and one netlink session into each.
+
+A session is opened by entering the namespace with the calling thread and leaving it again: no process is started, and
+the socket stays where it was opened. So a Netns belongs to the thread that uses it first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import typing
+
+from .errors import TenantnetError
+
+try:
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+except ImportError:  # told to the person in Netns.ipr
+    IPRoute = None
+
+    class NetlinkError(Exception):  # type: ignore[no-redef]
+        """The kernel's refusal; `code` is its errno."""
+
+        code = 0
+
+
+#: A pyroute2.IPRoute; the library has no type hints.
+Session = typing.Any
+
+DIRECTORY = "/run/netns"  # where ip(8) keeps names
+_OWN = "/proc/thread-self/ns/net"
+
+# <sched.h>, <sys/mount.h>
+_CLONE_NEWNET = 0x40000000
+_MS_BIND, _MS_REC, _MS_SHARED, _MNT_DETACH = 0x1000, 0x4000, 0x100000, 0x2
+
+
+class Netns:
+    """Sessions into named network namespaces; the name "" is the namespace that the process started in."""
+
+    def __init__(self) -> None:
+        self._home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        self._fds: dict[str, int] = {}
+        self._sessions: dict[str, Session] = {}
+        # One loop for all sessions costs each 1 descriptor instead of 4. Made here, at home: its own sockets would keep
+        # any other namespace alive.
+        self._loop = asyncio.new_event_loop()
+
+    def ipr(self, name: str = "") -> Session:
+        """The IPRoute session of a namespace, opened at its first use; raises TenantnetError when it does not exist."""
+        if name not in self._sessions:
+            with self.enter(name):
+                self._sessions[name] = self._open()
+        return self._sessions[name]
+
+    def _open(self) -> Session:
+        if IPRoute is None:
+            raise TenantnetError("the Python library pyroute2 is not installed on this node")
+        return IPRoute(use_event_loop=self._loop, ext_ack=True)
+
+    @contextlib.contextmanager
+    def enter(self, name: str) -> typing.Iterator[None]:
+        """Be in a namespace for a while: /proc/sys/net and new sockets are its own. Not to be nested."""
+        if not name:
+            yield
+            return
+        _call("setns", self.fd(name), _CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            _call("setns", self._home, _CLONE_NEWNET)
+
+    def fd(self, name: str) -> int:
+        """Open descriptor of a namespace, as netlink's `net_ns_fd` wants it; raises TenantnetError."""
+        if not name:
+            return self._home
+        if name not in self._fds:
+            if not self.exists(name):
+                raise TenantnetError(f"network namespace {name} does not exist")
+            self._fds[name] = os.open(f"{DIRECTORY}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        return self._fds[name]
+
+    def exists(self, name: str) -> bool:
+        """Whether the name stands for a live namespace, and is not a file that a killed program left behind."""
+        try:
+            return not name or os.stat(f"{DIRECTORY}/{name}").st_dev == os.fstat(self._home).st_dev
+        except FileNotFoundError:
+            return False
+
+    def names(self) -> list[str]:
+        """All named namespaces, sorted."""
+        try:
+            return sorted(name for name in os.listdir(DIRECTORY) if self.exists(name))
+        except FileNotFoundError:
+            return []
+
+    def create(self, name: str, prepare: typing.Callable[[Session], None]) -> None:
+        """Make a namespace, prepare it through its session, then give it its name: nobody sees it half made."""
+        _call("unshare", _CLONE_NEWNET)
+        try:
+            session = self._open()
+            prepare(session)
+            _bind(_OWN, f"{DIRECTORY}/{name}")
+        finally:
+            _call("setns", self._home, _CLONE_NEWNET)
+        self._sessions[name] = session
+
+    def delete(self, name: str) -> None:
+        """Take the name away. The kernel destroys the namespace a little later, when its last process has gone."""
+        self.forget(name)
+        path = f"{DIRECTORY}/{name}"
+        with contextlib.suppress(OSError):  # a name left behind, with no namespace on it
+            _call("umount2", path.encode(), _MNT_DETACH)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+    def forget(self, name: str) -> None:
+        """Close what is open of a namespace: an open session would keep it alive after its deletion."""
+        if name in self._sessions:
+            self._sessions.pop(name).close()
+        if name in self._fds:
+            os.close(self._fds.pop(name))
+
+    def close(self) -> None:
+        """Close everything; the object is of no use afterwards."""
+        for name in {*self._sessions, *self._fds}:
+            self.forget(name)
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())  # replies that nobody read to their end
+        self._loop.close()
+        os.close(self._home)
+
+
+def _bind(source: str, target: str) -> None:
+    """Mount a namespace on its name, in a directory that other mount namespaces see changes of (as ip(8) does)."""
+    directory = os.path.dirname(target)
+    os.makedirs(directory, exist_ok=True)
+    try:
+        _mount("none", directory, _MS_SHARED | _MS_REC)
+    except OSError:  # not a mount point yet
+        _mount(directory, directory, _MS_BIND | _MS_REC)
+        _mount("none", directory, _MS_SHARED | _MS_REC)
+    with open(target, "a", encoding="ascii"):
+        _mount(source, target, _MS_BIND)
+
+
+def _mount(source: str, target: str, flags: int) -> None:
+    _call("mount", source.encode(), target.encode(), b"none", ctypes.c_ulong(flags), None)
+
+
+def _call(function: str, *args: typing.Any) -> None:
+    """Call a function of the C library; raises OSError. (os.setns and os.unshare came with Python 3.12.)"""
+    if getattr(ctypes.CDLL(None, use_errno=True), function)(*args) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")

@@ -1,0 +1,314 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Node state: plain data naming everything that one node must have.
+
+The plan writes it, drivers read and change it, the engine compares it with `==`. Every class here is frozen, canonical
+and complete: whatever a driver reads from the kernel or from Open vSwitch it returns in exactly this form, so that the
+difference between what is and what should be is a comparison of dictionaries.
+
+A driver knows bridges, links and rules. Nothing in this file knows a network, a router or a project.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing
+
+VERSION = 1
+
+#: The compilers, in the order in which their slices are applied. A slice is what one compiler gives one node.
+SLICES = ("switching", "routing", "dhcp", "instances", "guests")
+
+#: Directory of everything that must survive a power failure: recorded state, files of daemons, the runtime.
+STATE_DIR = "/var/lib/tenantnet"
+
+Key = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One thing on a node. `slice` names the compiler that asked for it and is written on the thing itself."""
+
+    slice: str
+
+    @property
+    def key(self) -> Key:
+        """What makes two resources of one kind the same thing."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Module(Resource):
+    """A kernel module that must be loaded; `sysctls` are set only when it was us who loaded it (lab.md 4, bridge-nf)."""
+
+    name: str
+    probe: str  # a path that exists when the feature is there, as a module or built in
+    sysctls: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        return (self.name,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace(Resource):
+    """A named network namespace with its sysctls (dotted names as in sysctl(8)); loopback is up in each."""
+
+    name: str
+    sysctls: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        return (self.name,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sysctl(Resource):
+    """A sysctl of the node's own network namespace, for devices that are not ours (a NIC in one of our bridges)."""
+
+    name: str
+    value: str
+
+    @property
+    def key(self) -> Key:
+        return (self.name,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Resource):
+    """A network device that is ours.
+
+    `veth`: each end is a Link of its own that names the other as `peer` (namespace, name); both are born in their
+    namespaces. An end with `peer_mac` has a far end that is not a Link of ours: a guest's NIC, which is born with that MAC
+    and then belongs to the guest, who may change all of it. `bridge`: a Linux bridge. `internal`: an Open vSwitch internal port that is moved into its namespace.
+    """
+
+    namespace: str  # "" is the node's own
+    name: str
+    kind: typing.Literal["veth", "bridge", "internal"]
+    peer: tuple[str, str] | None = None
+    peer_mac: str | None = None  # MAC at birth of a far end that belongs to a guest
+    alias: str = ""  # for people: what this is in the words of the topology
+    mac: str | None = None  # None: whatever the kernel chose
+    mtu: int = 1500  # bytes
+    master: str = ""  # Linux bridge that this link is a port of
+    addresses: tuple[str, ...] = ()  # address/prefix length, sorted
+    up: bool = True
+    promiscuous: bool = False
+    tx_checksum: bool = True  # False where the far end is Open vSwitch's userspace datapath (lab.md, first page)
+    bridge: dict[str, int] = dataclasses.field(default_factory=dict)  # IFLA_BR_* of a bridge, lower case without prefix
+    sysctls: dict[str, str] = dataclasses.field(default_factory=dict)  # below net.<family>.conf.<device>: {"ipv4.arp_ignore": "8"}
+
+    @property
+    def key(self) -> Key:
+        return (self.namespace, self.name)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Resource):
+    """A static IPv4 route (protocol static, table main) in one of our namespaces."""
+
+    namespace: str
+    destination: str  # prefix in CIDR form; "0.0.0.0/0" is the default route
+    device: str
+    via: str | None = None  # None: on link
+
+    @property
+    def key(self) -> Key:
+        return (self.namespace, self.destination)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge(Resource):
+    """An Open vSwitch bridge. `adopt`: it is an administrator's, and only our ports and flows in it are ours."""
+
+    name: str
+    datapath_type: str
+    fail_mode: str = "secure"
+    protocols: tuple[str, ...] = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
+    other_config: dict[str, str] = dataclasses.field(default_factory=dict)
+    mcast_snooping: bool = False
+    adopt: bool = False
+
+    @property
+    def key(self) -> Key:
+        return (self.name,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Port(Resource):
+    """An Open vSwitch port with its one interface."""
+
+    bridge: str
+    name: str
+    type: typing.Literal["", "internal", "patch", "vxlan", "gre"] = ""  # "": a device of the kernel
+    tag: int | None = None
+    options: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface
+    other_config: dict[str, str] = dataclasses.field(default_factory=dict)  # of the port
+    external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface, our own mark left out
+
+    @property
+    def key(self) -> Key:
+        return (self.bridge, self.name)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Flow(Resource):
+    """An OpenFlow rule, in the text form of `ovs-ofctl --names dump-flows`: ports by name, in double quotes."""
+
+    bridge: str
+    table: int
+    priority: int
+    match: str  # 'in_port="patch-tun",dl_vlan=1'; "" matches everything
+    actions: str
+
+    @property
+    def key(self) -> Key:
+        return (self.bridge, str(self.table), str(self.priority), self.match)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ipset(Resource):
+    """A set of IPv4 prefixes (hash:net) of the node's own namespace."""
+
+    name: str
+    members: tuple[str, ...]  # sorted prefixes; a /32 is written without its length, as ipset prints it
+
+    @property
+    def key(self) -> Key:
+        return (self.name,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Chain(Resource):
+    """An iptables chain and all its rules.
+
+    Rules are in the form of iptables-save without `-A CHAIN`. A chain of ours is named after its slice's prefix (see
+    `chain_prefix`). For a built-in chain (upper case) the rules are our jumps only: they stand at its top, in this order,
+    and whatever else is in it belongs to others.
+    """
+
+    namespace: str
+    family: typing.Literal["ipv4", "ipv6"]
+    table: str
+    name: str
+    rules: tuple[str, ...]
+
+    @property
+    def key(self) -> Key:
+        # With the slice: several slices have jumps of their own in one built-in chain.
+        return (self.slice, self.namespace, self.family, self.table, self.name)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class File(Resource):
+    """A file below `STATE_DIR/<slice>/`; everything else in that directory is stale."""
+
+    path: str  # relative to the slice's directory
+    content: str
+    mode: int = 0o644
+    initial: bool = False  # written when absent only: a daemon owns it afterwards (leases)
+
+    @property
+    def key(self) -> Key:
+        return (self.slice, self.path)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon(Resource):
+    """A supervised process. It is restarted when `restart` changes, sent SIGHUP when `reload` changes."""
+
+    name: str
+    namespace: str
+    command: tuple[str, ...]
+    restart: str = ""  # digest of what it reads only at its start
+    reload: str = ""  # digest of what it reads again on SIGHUP
+
+    @property
+    def key(self) -> Key:
+        return (self.slice, self.name)
+
+
+KINDS: dict[str, type[Resource]] = {
+    "modules": Module,
+    "namespaces": Namespace,
+    "sysctls": Sysctl,
+    "links": Link,
+    "routes": Route,
+    "bridges": Bridge,
+    "ports": Port,
+    "flows": Flow,
+    "ipsets": Ipset,
+    "chains": Chain,
+    "files": File,
+    "daemons": Daemon,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """Everything that one node must have, from all slices."""
+
+    deployment: str
+    node: str
+    resources: tuple[Resource, ...] = ()
+
+    def __post_init__(self) -> None:
+        """One order, whoever put it together: by kind, then by key."""
+        order = {cls: index for index, cls in enumerate(KINDS.values())}
+        canonical = sorted(self.resources, key=lambda r: (order[type(r)], r.slice, r.key))
+        object.__setattr__(self, "resources", tuple(canonical))
+
+    def of(self, kind: type[Resource]) -> dict[Key, Resource]:
+        """Resources of one kind by key."""
+        return {r.key: r for r in self.resources if type(r) is kind}
+
+    def only(self, slices: typing.Collection[str]) -> NodeState:
+        """The part that belongs to the given slices."""
+        return dataclasses.replace(self, resources=tuple(r for r in self.resources if r.slice in slices))
+
+
+def digest(*texts: str) -> str:
+    """Short, stable name for a text, to tell whether a daemon has read the present one."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def chain_prefix(slice_: str) -> str:
+    """Prefix of the iptables chains and ipsets of a slice: the mark of their owner (28 characters are a chain's limit)."""
+    short = {"switching": "sw", "routing": "l3", "dhcp": "dh", "instances": "sg"}
+    return f"tenantnet-{short[slice_]}-"
+
+
+def cookie(deployment: str, slice_: str) -> int:
+    """OpenFlow cookie of a slice; "learned" marks flows that a learn action made, which no diff touches."""
+    return int.from_bytes(hashlib.sha256(f"{deployment}/{slice_}".encode()).digest()[:8], "big") | 1
+
+
+def link_group(deployment: str, slice_: str) -> int:
+    """Link group of a slice's devices: their mark from birth (IFLA_GROUP, 31 bits, never the default group 0)."""
+    return int.from_bytes(hashlib.sha256(f"{deployment}/{slice_}".encode()).digest()[:4], "big") >> 1 | 1
+
+
+def to_json(state: NodeState) -> dict[str, typing.Any]:
+    """Plain data for transport: {version, deployment, node, <kind>: [resource, ...]}; empty kinds are left out."""
+    data: dict[str, typing.Any] = {"version": VERSION, "deployment": state.deployment, "node": state.node}
+    for kind, cls in KINDS.items():
+        if items := [dataclasses.asdict(r) for r in state.resources if type(r) is cls]:
+            data[kind] = items
+    return data
+
+
+def from_json(data: typing.Mapping[str, typing.Any]) -> NodeState:
+    """The inverse of `to_json`; raises ValueError for another version or for fields that this version does not know."""
+    if data.get("version") != VERSION:
+        raise ValueError(f"node state of version {data.get('version')!r}; this runtime reads version {VERSION}")
+    resources: list[Resource] = []
+    for kind, cls in KINDS.items():
+        tuples = {f.name for f in dataclasses.fields(cls) if str(f.type).startswith("tuple")}
+        for item in data.get(kind, ()):
+            try:
+                resources.append(cls(**{k: tuple(v) if k in tuples and v is not None else v for k, v in item.items()}))
+            except TypeError as exc:
+                raise ValueError(f"node state, {kind}: {exc}") from exc
+    return NodeState(deployment=str(data["deployment"]), node=str(data["node"]), resources=tuple(resources))

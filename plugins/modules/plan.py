@@ -1,0 +1,74 @@
+#!/usr/bin/python
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Documentation of the action plugin of the same name, which runs on the control host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan
+short_description: Compile a topology into the state of each node
+version_added: 0.1.0
+description:
+  - Reads the topology files, validates them as a whole, chooses what was left open through the lock file, and compiles
+    for each node of the inventory everything that it must have.
+  - Runs once, on the control host, for the whole inventory, also under C(--limit); no node is contacted. With any error,
+    all of them are reported, each with file and line, and the play ends for every host.
+  - Writes the lock file, unless in check mode or with O(write_lock=false).
+author: tenantnet developers (@tenantnet)
+options:
+  topology:
+    description: Directory that holds C(provider.yml) and C(projects/*.yml).
+    type: path
+    required: true
+  lock:
+    description:
+      - The lock file, which keeps what was chosen.
+      - By default C(topology.lock.yml) beside the directory O(topology).
+    type: path
+  write_lock:
+    description: Whether the lock file is written.
+    type: bool
+    default: true
+attributes:
+  action:
+    description: Indicates this has a corresponding action plugin so some parts run on the control host.
+    support: full
+  bypass_host_loop:
+    description: Forces a global task that does not execute per host.
+    support: none
+  check_mode:
+    description: Can run in check mode and return what would change without changing it.
+    support: full
+  diff_mode:
+    description: Returns what changed in the lock file when in diff mode.
+    support: full
+  platform:
+    description: Target operating systems.
+    platforms: linux
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Plan once for all nodes
+  tenantnet.ovs.plan:
+    topology: "{{ inventory_dir }}/topology"
+  run_once: true
+  register: tenantnet_plan
+
+- name: Apply to each node its own state
+  tenantnet.ovs.node:
+    state: "{{ tenantnet_plan.nodes[inventory_hostname] }}"
+"""
+
+RETURN = r"""
+nodes:
+  description: State of each node by its name, as M(tenantnet.ovs.node) takes it.
+  returned: success
+  type: dict
+checks:
+  description: What M(tenantnet.ovs.verify) measures to prove the deployment.
+  returned: success
+  type: list
+  elements: dict
+"""

@@ -1,0 +1,30 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Verification as data: what must be true of the running network, and what must not, read off the plan.
+
+Nothing about the topology is decided while measuring: a check's arguments say all. The number of checks grows with that
+of ports, not with that of their pairs: where there are many pairs, some are asked and the title says how many are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...module_utils.state import NodeState
+from ..topology import model
+from . import checks_frames, checks_leases, checks_reach, checks_structure, checks_wire
+from .check import GROUPS, Check, Group, from_json, to_json
+
+__all__ = ["GROUPS", "Check", "Group", "checks", "from_json", "to_json"]
+
+
+def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> list[Check]:
+    """All checks of a topology and of the node states that were compiled from it, by group."""
+    found = [
+        *checks_structure.checks(topology, states),
+        *checks_leases.checks(topology),
+        *checks_reach.checks(topology),
+        *checks_frames.checks(topology),
+        *checks_wire.checks(topology),
+    ]
+    return sorted(found, key=lambda check: GROUPS.index(check.group))

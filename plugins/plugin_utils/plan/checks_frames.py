@@ -1,0 +1,249 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Checks made of frames that we build: what a guest must not be able to say, and where networks must not leak.
+
+A frame check sends one frame and names where it must arrive and where it must not. A forged frame must arrive nowhere;
+its control is an honest one of the same sort, sent after it, which must arrive: silence alone proves nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from ..topology import model
+from . import checks_places as places
+from .check import Check
+from .checks_places import Place
+from .verdict import Service, Side, allows
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+ALL_NODES_MAC, ALL_NODES = "33:33:00:00:00:01", "ff02::1"
+FORGED_MAC = "02:00:00:00:00:fe"
+UDP, DISCARD, BOOTPS, BOOTPC = 17, 9, 67, 68
+ROUTER_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 128
+
+Frame = dict[str, str | int]
+
+
+def checks(topology: model.Topology) -> Iterator[Check]:
+    """Everything that is measured with frames of our own."""
+    for port in places.instance_ports(topology):
+        yield from _spoofing(topology, port)
+        yield from _node_hidden(topology, port)
+    yield from _isolation(topology)
+
+
+# ------------------------------------------------------------------------------------------------------------ frames
+
+
+def arp(token: str, place: Place, target: str, op: int = 1, mac: str | None = None, spa: str | None = None) -> Frame:
+    """An ARP broadcast of a place: honest, unless another MAC or address is given."""
+    sender = mac or place["mac"]
+    return {
+        "token": token,
+        "dl_src": sender,
+        "dl_dst": BROADCAST,
+        "arp_op": op,
+        "arp_sha": sender,
+        "arp_spa": spa or place["ip"],
+        "arp_tha": "00:00:00:00:00:00",
+        "arp_tpa": target,
+    }
+
+
+def _udp(
+    token: str,
+    place: Place,
+    dl_dst: str,
+    nw_dst: str,
+    mac: str | None = None,
+    src: str | None = None,
+    server: bool = False,
+) -> Frame:
+    """A datagram of a place; of a DHCP server to its client if `server`."""
+    return {
+        "token": token,
+        "dl_src": mac or place["mac"],
+        "dl_dst": dl_dst,
+        "nw_src": src or place["ip"],
+        "nw_dst": nw_dst,
+        "nw_proto": UDP,
+        "tp_src": BOOTPS if server else 40000,
+        "tp_dst": BOOTPC if server else DISCARD,
+    }
+
+
+def _icmp6(token: str, place: Place, icmp_type: int) -> Frame:
+    """To all IPv6 nodes of the network, from the link-local address that the MAC gives."""
+    return {
+        "token": token,
+        "dl_src": place["mac"],
+        "dl_dst": ALL_NODES_MAC,
+        "ipv6_src": link_local(place["mac"]),
+        "ipv6_dst": ALL_NODES,
+        "icmp_type": icmp_type,
+    }
+
+
+def link_local(mac: str) -> str:
+    """The EUI-64 link-local address of a MAC."""
+    octets = bytearray.fromhex(mac.replace(":", ""))
+    octets[0] ^= 2
+    return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + octets[:3] + b"\xff\xfe" + octets[3:]))
+
+
+# ---------------------------------------------------------------------------------------------------------- spoofing
+
+
+def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
+    """Frames that port security drops, beside honest ones that it lets through."""
+    receivers = _receivers(topology, port)
+    free = _free_address(topology, port)
+    if not port.port_security_enabled or not receivers or free is None:
+        return
+    me, anchor = places.of(topology, port), receivers[0]
+    honest = arp("arp", me, anchor["ip"])
+    forged: list[tuple[str, Frame, Frame]] = [
+        ("a forged MAC in ARP", arp("arp-mac", me, anchor["ip"], mac=FORGED_MAC), honest),
+        ("a forged address in an ARP request", arp("arp-ip", me, free, spa=free), honest),
+        ("a forged address in an ARP reply", arp("arp-reply", me, free, op=2, spa=free), honest),
+        ("a router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
+        ("a ping6", _icmp6("ping6", me, ECHO_REQUEST_V6), honest),
+    ]
+    if _may_send(topology, port, anchor):
+        ip = _udp("ip", me, anchor["mac"], anchor["ip"])
+        forged += [
+            ("a forged MAC", _udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
+            ("a forged address", _udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
+            ("a DHCP server's reply", _udp("dhcp-offer", me, BROADCAST, "255.255.255.255", server=True), ip),
+        ]
+    for words, frame, control in forged:
+        at = list(range(len(receivers))) if control is honest else [0]
+        yield Check(
+            id=f"spoofing.{me['label']}.{frame['token']}",
+            title=f"{me['label']} can't send {words}; an honest frame arrives",
+            group="spoofing",
+            node=port.node,
+            kind="frame",
+            args=_frame_args(me, receivers, frame, control, control_at=at, never_at=list(range(len(receivers)))),
+            negative=True,
+            requires_guest=True,
+        )
+
+
+def _frame_args(
+    sender: Place, receivers: list[Place], frame: Frame, control: Frame, control_at: list[int], never_at: list[int]
+) -> dict[str, object]:
+    """`control_at` and `never_at` are places in `receivers`; checks of one sender and receivers share an experiment."""
+    return {
+        "sender": sender,
+        "receivers": receivers,
+        "frame": frame,
+        "control": control,
+        "control_at": control_at,
+        "never_at": never_at,
+    }
+
+
+def _receivers(topology: model.Topology, port: model.Port) -> list[Place]:
+    """Who would see a frame: the router and the DHCP server of the network, a neighbour here and one on another node.
+
+    The first is the one that packets are addressed to: no security group stands before a router or a DHCP server.
+    """
+    infrastructure = [p for o in ("router_interface", "dhcp") for p in places.ports_of(topology, port.network, o)]
+    neighbours = [p for p in places.ports_of(topology, port.network, "instance") if p.device != port.device]
+    neighbours = [p for p in neighbours if topology.nodes[p.node].guests]
+    here = [p for p in neighbours if p.node == port.node][:1]
+    there = [p for p in neighbours if p.node != port.node][:1]
+    return [places.of(topology, p) for p in [*infrastructure[:2], *here, *there]]
+
+
+def _may_send(topology: model.Topology, port: model.Port, anchor: Place) -> bool:
+    """Whether the honest datagram leaves its sender and enters the anchor."""
+    there = next((p for p in topology.ports.values() if p.mac == anchor["mac"] and p.network == port.network), None)
+    ends = Side(address=port.fixed_ips[0].address, port=port), Side(address=anchor["ip"], port=there)
+    return allows(topology, *ends, Service(protocol="udp", port=DISCARD))
+
+
+def _free_address(topology: model.Topology, port: model.Port) -> str | None:
+    """The last address of the subnet that nobody has: to claim it does no harm, even where nothing forbids it."""
+    subnet = topology.subnet(port.fixed_ips[0].subnet)
+    taken = {ip.address for p in topology.ports.values() if p.network == port.network for ip in p.fixed_ips}
+    taken.add(str(subnet.gateway_ip))
+    net = ipaddress.IPv4Network(subnet.cidr)
+    candidates = (str(net[-index]) for index in range(2, min(net.num_addresses - 1, len(taken) + 3)))
+    return next((a for a in candidates if a not in taken), None)
+
+
+def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
+    """No address of the node answers its guest, whatever MAC the guest tries; somebody of its network does."""
+    receivers = _receivers(topology, port)
+    if not receivers:
+        return
+    me, control = places.of(topology, port), receivers[0]
+    yield Check(
+        id=f"node.{me['label']}",
+        title=f"{me['label']} gets no answer from any address of its node {port.node}",
+        group="node",
+        node=port.node,
+        kind="node_hidden",
+        args={
+            "source": me,
+            "control": arp("control", me, control["ip"]),
+            "node": {"node": port.node, "namespace": "", "device": "", "label": port.node, "ours": True},
+        },
+        negative=True,
+        requires_guest=True,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- isolation
+
+
+def _isolation(topology: model.Topology) -> Iterator[Check]:
+    """Frames of each network stay in it: asked against the next one, or one with the same addresses if there is any."""
+    senders: dict[str, model.Port] = {}
+    for port in places.instance_ports(topology):
+        if topology.nodes[port.node].guests:
+            senders.setdefault(port.network, port)
+    for network, port in senders.items():
+        others = [n for n in senders if n != network]
+        if not others or not (own := _receivers(topology, port)):
+            continue
+        after = others[sorted(senders).index(network) % len(others)]
+        other = min(others, key=lambda n: (not _same_addresses(topology, network, n), n != after))
+        yield from _apart(topology, port, own, senders[other])
+
+
+def _same_addresses(topology: model.Topology, one: str, other: str) -> bool:
+    nets = [[ipaddress.IPv4Network(s.cidr) for s in topology.networks[n].subnets] for n in (one, other)]
+    return any(a.overlaps(b) for a in nets[0] for b in nets[1])
+
+
+def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: model.Port) -> Iterator[Check]:
+    """Broadcasts, and a packet for an address there, are seen in the own network only."""
+    me, there = places.of(topology, port), places.of(topology, other)
+    strangers = [there, *_receivers(topology, other)[:2]]
+    # A router or DHCP server stands in one network only, but one router may have legs in both.
+    receivers, never_at = [*own, *strangers], list(range(len(own), len(own) + len(strangers)))
+    one, two = topology.networks[port.network].label, topology.networks[other.network].label
+    frames = [("a broadcast", arp("arp", me, there["ip"]), list(range(len(own))))]
+    if _may_send(topology, port, own[0]) and not _connected(topology, port, other):
+        frames.append((f"a packet for {there['ip']}", _udp("ip", me, own[0]["mac"], there["ip"]), [0]))
+    for words, frame, control_at in frames:
+        yield Check(
+            id=f"isolation.{one}|{two}.{frame['token']}",
+            title=f"{words} of {me['label']} is seen in {one} and not in {two}",
+            group="isolation",
+            node=port.node,
+            kind="frame",
+            args=_frame_args(me, receivers, frame, frame, control_at, never_at),
+            negative=True,
+            requires_guest=True,
+        )
+
+
+def _connected(topology: model.Topology, one: model.Port, other: model.Port) -> bool:
+    router = places.router_of(topology, one)
+    return router is not None and router == places.router_of(topology, other)

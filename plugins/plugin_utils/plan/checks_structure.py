@@ -1,0 +1,94 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of each node by itself: everything that its state names is there, works, and is all there is."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping
+
+from ...module_utils.state import Bridge, Daemon, Link, Namespace, NodeState, Port, Route
+from ..topology import model
+from . import names
+from .check import Check
+
+
+def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> Iterator[Check]:
+    """Structure of all nodes."""
+    for node, state in sorted(states.items()):
+        if not state.resources:
+            continue
+        yield _check(node, "status", f"{node} has exactly what was planned: nothing is missing, changed or left over")
+        yield from _bridges(node, state)
+        yield from _namespaces(topology, node, state)
+        if services := sorted(f"tenantnet-{d.slice}-{d.name}" for d in _of(state, Daemon)):
+            title = f"The {len(services)} daemons of {node} are up"
+            yield _check(node, "daemons", title, services=services)
+        if _of(state, Bridge):
+            yield _check(node, "log", f"ovs-vswitchd of {node} has logged no unexpected warning")
+
+
+def _check(node: str, kind: str, title: str, subject: str = "", **args: typing.Any) -> Check:
+    id_ = ".".join(filter(None, ("structure", node, subject or kind)))
+    return Check(id=id_, title=title, group="structure", node=node, kind=kind, args=args)
+
+
+R = typing.TypeVar("R", Bridge, Daemon, Link, Namespace, Port, Route)
+
+
+def _of(state: NodeState, kind: type[R]) -> list[R]:
+    return [r for r in state.resources if type(r) is kind]
+
+
+def _bridges(node: str, state: NodeState) -> Iterator[Check]:
+    for bridge in _of(state, Bridge):
+        ports = {p.name: _port(p) for p in _of(state, Port) if p.bridge == bridge.name}
+        title = f"Bridge {bridge.name} of {node} is {bridge.fail_mode}, its {len(ports)} ports work and have their tags"
+        yield _check(
+            node,
+            "bridge",
+            title,
+            subject=bridge.name,
+            bridge=bridge.name,
+            datapath_type=bridge.datapath_type,
+            fail_mode=None if bridge.adopt else bridge.fail_mode,
+            ports=ports,
+        )
+
+
+def _port(port: Port) -> dict[str, typing.Any]:
+    return {"type": port.type, "tag": port.tag, "peer": port.options.get("peer")}
+
+
+def _namespaces(topology: model.Topology, node: str, state: NodeState) -> Iterator[Check]:
+    """The node's own namespace is one of them; what is in a guest's is the matter of its lease."""
+    guests = {names.guest_namespace(i) for i in topology.instances}
+    links, routes = _of(state, Link), _of(state, Route)
+    for name in ["", *(n.name for n in _of(state, Namespace) if n.name not in guests)]:
+        inside = {link.name: _link(link) for link in links if link.namespace == name}
+        if not name and not inside:
+            continue
+        known = {r.destination: r.via for r in routes if r.namespace == name}
+        title = f"Devices of {_words(topology, node, name)} are up, with their addresses, MACs and MTUs"
+        subject = name or "devices"
+        yield _check(node, "namespace", title, subject=subject, namespace=name, links=inside, routes=known)
+
+
+def _link(link: Link) -> dict[str, typing.Any]:
+    return {
+        "mac": link.mac,
+        "mtu": link.mtu,
+        "addresses": list(link.addresses),
+        "up": link.up,
+        "master": link.master,
+    }
+
+
+def _words(topology: model.Topology, node: str, namespace: str) -> str:
+    """A namespace in the words of the topology."""
+    kind, _, id_ = namespace.partition("-")
+    if kind == "qrouter" and id_ in topology.routers:
+        return f"router {topology.routers[id_].label} on {node}"
+    if kind == "qdhcp" and id_ in topology.networks:
+        return f"the DHCP server of {topology.networks[id_].label} on {node}"
+    return f"{namespace or 'bridges and instances'} on {node}"

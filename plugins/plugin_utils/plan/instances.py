@@ -1,0 +1,230 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Instances: the way of a network card to br-int, and its security groups (datapath.md 5.1, 5.2, and 1.4 anti-spoofing).
+
+    tap - qbr - qvb = qvo - br-int
+
+The tap belongs to whoever runs the machine (a lab guest, QEMU). The Linux bridge `qbr` is there for iptables, which sees
+bridged packets only there; what iptables can't see, ARP and MAC addresses, br-int checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...module_utils.state import Chain, Flow, Ipset, Link, Module, Port, Resource, chain_prefix
+from ..topology import model
+from . import names, plug, switching
+from .rules import rule_text
+
+SLICE = "instances"
+P = chain_prefix(SLICE)
+
+#: br_netfilter switches iptables on for every bridge of the machine; when it is us who load it, it stays off but on ours.
+BRIDGE_NETFILTER = Module(
+    slice=SLICE,
+    name="br_netfilter",
+    probe="/proc/sys/net/bridge",
+    sysctls={f"net.bridge.bridge-nf-call-{kind}": "0" for kind in ("arptables", "ip6tables", "iptables")},
+)
+
+
+def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
+    """Plumbing, anti-spoofing flows and iptables of all instance ports of a node."""
+    ports = [p for p in topology.ports_on(node.name) if p.owner == "instance"]
+    if "compute" not in node.roles:
+        return []
+    resources: list[Resource] = [BRIDGE_NETFILTER]
+    for port in ports:
+        resources += _plumbing(topology, node, port)
+        resources += _anti_spoofing(port)
+    return resources + _ipsets(topology, ports) + _chains(topology, ports)
+
+
+def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> list[Resource]:
+    """qbr, qvb, qvo, and qvo's port on br-int (datapath.md 5.1)."""
+    network = topology.networks[port.network]
+    tag = topology.local_vlans[node.name][network.id]
+    qbr, qvb, qvo = (names.device(prefix, port.id) for prefix in ("qbr", "qvb", "qvo"))
+    bridge = {"ageing_time": 0, "stp_state": 0, "mcast_snooping": 0, "nf_call_iptables": 1, "nf_call_ip6tables": 1}
+
+    def link(name: str, kind: str, **fields: object) -> Link:
+        return Link(
+            slice=SLICE, namespace="", name=name, kind=kind, alias=port.label, mtu=network.mtu, **fields  # type: ignore[arg-type]
+        )
+
+    return [
+        link(qbr, "bridge", bridge=bridge, sysctls={**plug.SILENT, "ipv4.arp_announce": "2"}),
+        link(qvb, "veth", peer=("", qvo), master=qbr, promiscuous=True, sysctls=dict(plug.SILENT)),
+        link(qvo, "veth", peer=("", qvb), promiscuous=True, sysctls=dict(plug.SILENT)),
+        Port(
+            slice=SLICE,
+            bridge=names.BR_INT,
+            name=qvo,
+            tag=tag,
+            other_config=plug.network_ids(network, tag),
+            external_ids=plug.interface_ids(port),
+        ),
+    ]
+
+
+def _anti_spoofing(port: model.Port) -> list[Resource]:
+    """br-int lets a port speak with its own MAC only, and say in ARP only what its own addresses are (datapath.md 1.4)."""
+    source = f'in_port="{names.device("qvo", port.id)}"'
+    # IPv6 is dropped until it is a feature, also for a port that may say anything else.
+    flows = [_flow(switching.LOCAL_SWITCHING, 11, f"ipv6,{source}", "drop")]
+    if not port.port_security_enabled:
+        return list(flows)
+    flows += [
+        _flow(switching.LOCAL_SWITCHING, 10, f"arp,{source}", f"goto_table:{switching.ARP_SPOOF}"),
+        _flow(switching.LOCAL_SWITCHING, 9, source, f"goto_table:{switching.MAC_SPOOF}"),
+        _flow(switching.MAC_SPOOF, 2, f"{source},dl_src={port.mac}", f"goto_table:{switching.LOCAL_EGRESS}"),
+    ]
+    for ip in port.fixed_ips:
+        match = f"arp,{source},arp_spa={ip.address}"
+        flows.append(_flow(switching.ARP_SPOOF, 2, match, f"goto_table:{switching.MAC_SPOOF}"))
+    return list(flows)
+
+
+def _flow(table: int, priority: int, match: str, actions: str) -> Flow:
+    return Flow(slice=SLICE, bridge=names.BR_INT, table=table, priority=priority, match=match, actions=actions)
+
+
+# ------------------------------------------------------------------------------------------------------------- ipsets
+
+
+def _ipsets(topology: model.Topology, ports: list[model.Port]) -> list[Resource]:
+    """The addresses of each remote group that a rule of this node speaks of."""
+    groups = {
+        rule.remote_group
+        for port in ports
+        for group in port.security_groups
+        for rule in topology.security_groups[group].rules
+        if rule.remote_group
+    }
+    members: dict[str, set[str]] = {group: set() for group in groups}
+    for port in topology.ports.values():
+        for group in groups.intersection(port.security_groups):
+            members[group].update(ip.address for ip in port.fixed_ips)
+    return [Ipset(slice=SLICE, name=set_name(g), members=tuple(sorted(members[g]))) for g in sorted(groups)]
+
+
+def set_name(group: str) -> str:
+    return f"{P}{group[: names.ID_LENGTH]}"
+
+
+# ------------------------------------------------------------------------------------------------------------- chains
+
+
+def _chains(topology: model.Topology, ports: list[model.Port]) -> list[Resource]:
+    return [
+        Chain(slice=SLICE, namespace="", family=family, table=table, name=name, rules=tuple(rules))  # type: ignore[arg-type]
+        for family, table, chains in (
+            ("ipv4", "filter", _filter(topology, ports)),
+            ("ipv4", "raw", _zones(ports)),
+            ("ipv4", "nat", _no_host_nat(ports)),
+            ("ipv6", "filter", _no_ipv6(ports)),
+        )
+        for name, rules in chains.items()
+    ]
+
+
+def _bridged(direction: str, device: str) -> str:
+    return f"-m physdev --physdev-{direction} {device} --physdev-is-bridged"
+
+
+def _filter(topology: model.Topology, ports: list[model.Port]) -> dict[str, list[str]]:
+    """RETURN means allowed, so that a packet between two ports of this node passes both; ACCEPT comes at the end."""
+    chains: dict[str, list[str]] = {
+        "INPUT": [f"-j {P}INPUT"],
+        "FORWARD": [f"-j {P}FORWARD"],
+        f"{P}INPUT": [],
+        f"{P}FORWARD": [],
+        f"{P}chain": [],
+        f"{P}fallback": ["-j DROP"],
+    }
+    for port in sorted(ports, key=lambda p: p.id):
+        tap, qbr = names.device("tap", port.id), names.device("qbr", port.id)
+        # Nothing that a guest sends is for this node, neither to its addresses nor through it.
+        chains[f"{P}INPUT"].append(f"-i {qbr} -j DROP")
+        chains[f"{P}FORWARD"].append(f"-i {qbr} -m physdev ! --physdev-is-bridged -j DROP")
+        if not port.port_security_enabled:
+            chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j ACCEPT" for way in ("out", "in")]
+            continue
+        into, out, source = (f"{P}{letter}{port.id[:10]}" for letter in "ios")
+        chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j {P}chain" for way in ("out", "in")]
+        chains[f"{P}chain"] += [f"{_bridged('out', tap)} -j {into}", f"{_bridged('in', tap)} -j {out}"]
+        chains[into] = list(_ingress(topology, port))
+        chains[out] = list(_egress(topology, port, source))
+        chains[source] = [
+            *(f"-s {ip.address}/32 -m mac --mac-source {port.mac} -j RETURN" for ip in port.fixed_ips),
+            "-j DROP",
+        ]
+    chains[f"{P}chain"].append("-j ACCEPT")
+    return chains
+
+
+def _ingress(topology: model.Topology, port: model.Port) -> Iterator[str]:
+    """Into the instance: answers, DHCP, then what its groups allow."""
+    yield "-m state --state RELATED,ESTABLISHED -j RETURN"
+    for ip in port.fixed_ips:
+        yield f"-d {ip.address}/32 -p udp -m udp --sport 67 --dport 68 -j RETURN"
+    yield "-d 255.255.255.255/32 -p udp -m udp --sport 67 --dport 68 -j RETURN"
+    yield from _rules(topology, port, "ingress")
+    yield "-m state --state INVALID -j DROP"
+    yield f"-j {P}fallback"
+
+
+def _egress(topology: model.Topology, port: model.Port, source: str) -> Iterator[str]:
+    """Out of the instance: a DHCP client, its own addresses only, never a DHCP server, then what its groups allow."""
+    yield "-s 0.0.0.0/32 -d 255.255.255.255/32 -p udp -m udp --sport 68 --dport 67 -j RETURN"
+    yield f"-j {source}"
+    yield "-p udp -m udp --sport 68 --dport 67 -j RETURN"
+    yield "-p udp -m udp --sport 67 --dport 68 -j DROP"
+    yield "-m state --state RELATED,ESTABLISHED -j RETURN"
+    yield from _rules(topology, port, "egress")
+    yield "-m state --state INVALID -j DROP"
+    yield f"-j {P}fallback"
+
+
+def _rules(topology: model.Topology, port: model.Port, direction: str) -> list[str]:
+    """Rules of all groups of a port, one after the other, duplicates left out."""
+    texts = (
+        rule_text(rule, set_name(rule.remote_group) if rule.remote_group else None)
+        for group in port.security_groups
+        for rule in topology.security_groups[group].rules
+        if rule.direction == direction
+    )
+    return list(dict.fromkeys(texts))
+
+
+def _zones(ports: list[model.Port]) -> dict[str, list[str]]:
+    """A conntrack zone for each port, so that equal addresses of two projects are two connections."""
+    rules = []
+    for port in sorted(ports, key=lambda p: p.id):
+        tap, qvb = names.device("tap", port.id), names.device("qvb", port.id)
+        for match in (f"-m physdev --physdev-in {qvb}", f"-i {qvb}", f"-m physdev --physdev-in {tap}"):
+            rules.append(f"{match} -j CT --zone {port.zone}")
+    return {"PREROUTING": [f"-j {P}PREROUTING"], f"{P}PREROUTING": rules}
+
+
+def _no_host_nat(ports: list[model.Port]) -> dict[str, list[str]]:
+    """Bridged packets of instances never meet the NAT rules that the host has for itself."""
+    rules = []
+    for port in sorted(ports, key=lambda p: p.id):
+        rules += [f"-m physdev --physdev-in {names.device(prefix, port.id)} -j ACCEPT" for prefix in ("tap", "qvb")]
+    return {"PREROUTING": [f"-j {P}PREROUTING"], f"{P}PREROUTING": rules}
+
+
+def _no_ipv6(ports: list[model.Port]) -> dict[str, list[str]]:
+    """IPv6 is dropped both ways until it is a feature: every guest has a link-local address (lab.md 4)."""
+    into, forward = [], []
+    for port in sorted(ports, key=lambda p: p.id):
+        into.append(f"-i {names.device('qbr', port.id)} -j DROP")
+        forward += [f"-m physdev --physdev-{way} {names.device('tap', port.id)} -j DROP" for way in ("out", "in")]
+    return {
+        "INPUT": [f"-j {P}INPUT"],
+        "FORWARD": [f"-j {P}FORWARD"],
+        f"{P}INPUT": into,
+        f"{P}FORWARD": forward,
+    }

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""A security group rule as iptables-save writes it (datapath.md 5.2, rule translation)."""
+
+from __future__ import annotations
+
+from ..topology import model
+
+WITH_PORTS = ("tcp", "udp", "sctp", "dccp", "udplite")
+
+
+def rule_text(rule: model.Rule, remote_set: str | None) -> str:
+    """One rule that RETURNs what it allows; `remote_set` is the ipset of its remote group."""
+    parts = [_remote(rule), _protocol(rule), _remote_group(rule, remote_set), "-j RETURN"]
+    return " ".join(part for part in parts if part)
+
+
+def _remote(rule: model.Rule) -> str:
+    if rule.remote_ip_prefix in (None, "0.0.0.0/0"):
+        return ""
+    return f"{'-s' if rule.direction == 'ingress' else '-d'} {rule.remote_ip_prefix}"
+
+
+def _protocol(rule: model.Rule) -> str:
+    if rule.protocol in (None, "0"):
+        return ""
+    text = f"-p {rule.protocol}"
+    if rule.protocol == "icmp" and rule.icmp_type is not None:
+        code = "" if rule.icmp_code is None else f"/{rule.icmp_code}"
+        return f"{text} -m icmp --icmp-type {rule.icmp_type}{code}"
+    if rule.protocol in WITH_PORTS:
+        return f"{text} {_ports(rule.protocol, rule.port_range)}".rstrip()
+    return text
+
+
+def _ports(protocol: str, port_range: tuple[int, int] | None) -> str:
+    if port_range is None:
+        return ""
+    first, last = port_range
+    if first == last:
+        return f"-m {protocol} --dport {first}"
+    return f"-m multiport --dports {first}:{last}"
+
+
+def _remote_group(rule: model.Rule, remote_set: str | None) -> str:
+    if remote_set is None:
+        return ""
+    return f"-m set --match-set {remote_set} {'src' if rule.direction == 'ingress' else 'dst'}"

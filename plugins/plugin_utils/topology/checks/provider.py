@@ -1,0 +1,85 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""provider.yml: wires, ranges and external networks."""
+
+from __future__ import annotations
+
+from ..errors import suggest
+from ..raw import ExternalNetwork, Raw
+from ..relations import largest_mtu
+from ..source import Path, Report
+from . import subnets
+from .subnets import Add
+
+
+def check(raw: Raw, report: Report) -> None:
+    def add(path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+        report.add(raw.provider_file, path, message, hint, key=key)
+
+    _check_physical_networks(raw, add)
+    _check_ranges(raw, add)
+    for name, network in raw.provider.external_networks.items():
+        _check_segment(raw, ("external_networks", name), network, add)
+        mtu, largest = network.mtu or 0, largest_mtu(raw, network.network_type)
+        if mtu > largest:
+            add(("external_networks", name, "mtu"), f"{mtu} does not fit: {largest} is the smallest tenantnet_underlay_mtu")
+    _check_segments_differ(raw, add)
+    _check_subnets(raw, add)
+
+
+def _check_physical_networks(raw: Raw, add: Add) -> None:
+    bridges: dict[str, str] = {}
+    for name, physical in raw.provider.physical_networks.items():
+        if name in ("management", "tunnel"):
+            message = f"'{name}' is the name of another use of an interface in hosts.yml"
+            add(("physical_networks", name), message, "choose another name", key=True)
+        if physical.bridge in bridges:
+            message = f"'{physical.bridge}' is already the bridge of '{bridges[physical.bridge]}'"
+            add(("physical_networks", name, "bridge"), message)
+        bridges.setdefault(physical.bridge, name)
+
+
+def _check_ranges(raw: Raw, add: Add) -> None:
+    tunnels = raw.provider.tunnels
+    all_ranges: dict[Path, tuple[tuple[int, int], ...]] = {
+        ("tunnels", "vxlan", "vni_ranges"): tunnels.vxlan.vni_ranges if tunnels.vxlan else (),
+        ("tunnels", "gre", "key_ranges"): tunnels.gre.key_ranges if tunnels.gre else (),
+    }
+    for name, physical in raw.provider.physical_networks.items():
+        all_ranges["physical_networks", name, "vlan_ranges"] = physical.vlan_ranges
+    for path, ranges in all_ranges.items():
+        for index, (first, last) in enumerate(ranges):
+            for other_first, other_last in ranges[:index]:
+                if first <= other_last and other_first <= last:
+                    add((*path, index), f"{first}:{last} overlaps {other_first}:{other_last}")
+
+
+def _check_segment(raw: Raw, path: Path, network: ExternalNetwork, add: Add) -> None:
+    if network.physical_network not in raw.provider.physical_networks:
+        hint = suggest(network.physical_network, raw.provider.physical_networks)
+        add((*path, "physical_network"), f"there is no physical network '{network.physical_network}'", hint)
+    if network.network_type == "flat" and network.segmentation_id is not None:
+        add((*path, "segmentation_id"), "a flat network has no segmentation_id", "write 'network_type: vlan'")
+    if network.network_type == "vlan" and network.segmentation_id is None:
+        add(path, "a vlan network of the provider needs a segmentation_id", key=True)
+
+
+def _check_segments_differ(raw: Raw, add: Add) -> None:
+    seen: dict[tuple[str, int | None], str] = {}
+    for name, network in raw.provider.external_networks.items():
+        segment = (network.physical_network, network.segmentation_id)
+        if segment in seen:
+            what = f"VLAN {segment[1]}" if segment[1] else "untagged traffic"
+            add(("external_networks", name), f"'{seen[segment]}' already is the {what} of '{segment[0]}'", key=True)
+        seen.setdefault(segment, name)
+
+
+def _check_subnets(raw: Raw, add: Add) -> None:
+    found = [
+        (("external_networks", name, "subnets", subnet), subnet, network.subnets[subnet])
+        for name, network in raw.provider.external_networks.items()
+        for subnet in network.subnets
+    ]
+    for path, _, subnet in found:
+        subnets.check(path, subnet, add)
+    subnets.check_overlaps([((*path, "cidr"), name, subnet) for path, name, subnet in found], add)

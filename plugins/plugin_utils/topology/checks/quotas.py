@@ -1,0 +1,47 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a project uses against what it may use."""
+
+from __future__ import annotations
+
+from ..raw import Project, Quota
+from ..relations import has_dhcp
+from ..source import Path
+from .scope import Scope
+
+#: Where in a project's file a kind is declared.
+_PLACES: dict[str, Path] = {
+    "networks": ("networks",),
+    "subnets": ("networks",),
+    "ports": ("instances",),
+    "routers": ("routers",),
+    "floating_ips": ("instances",),
+    "security_groups": ("security_groups",),
+    "security_group_rules": ("security_groups",),
+}
+
+
+def check(scope: Scope) -> None:
+    used = usage(scope.project)
+    for kind in Quota.model_fields:
+        limit = getattr(scope.limits.quota, kind)
+        if 0 <= limit < used[kind]:
+            noun = kind.replace("_", " ").replace("ips", "IPs")
+            message = f"project '{scope.name}' has {used[kind]} {noun}, its quota is {limit}"
+            scope.add(_PLACES[kind], message, "ask the administrators of provider.yml for more", key=True)
+
+
+def usage(project: Project) -> dict[str, int]:
+    """How many of each kind a project uses. What everyone gets (the default group and its rules) is not counted."""
+    networks, routers = project.networks.values(), project.routers.values()
+    ports = [port for instance in project.instances.values() for port in instance.ports]
+    interfaces = sum(len(router.subnets) for router in routers)
+    return {
+        "networks": len(networks),
+        "subnets": sum(len(network.subnets) for network in networks),
+        "ports": len(ports) + interfaces + sum(map(has_dhcp, networks)),
+        "routers": len(routers),
+        "floating_ips": sum(port.floating_ip is not None for port in ports),
+        "security_groups": len(project.security_groups),
+        "security_group_rules": sum(len(group.rules) for group in project.security_groups.values()),
+    }

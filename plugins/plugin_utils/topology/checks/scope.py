@@ -1,0 +1,43 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The view of one project that checks share."""
+
+from __future__ import annotations
+
+import typing
+
+from ..errors import suggest
+from ..raw import Limits, Project, Raw
+from ..source import Path, Report
+
+
+class Scope:
+    """One project of a topology, and where its problems go."""
+
+    def __init__(self, raw: Raw, name: str, report: Report) -> None:
+        self.raw = raw
+        self.name = name
+        self.report = report
+
+    @property
+    def project(self) -> Project:
+        return self.raw.projects[self.name]
+
+    @property
+    def limits(self) -> Limits:
+        return self.raw.provider.projects[self.name]
+
+    def add(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+        self.report.add(self.raw.project_file(self.name), path, message, hint, key=key)
+
+    def known(self, path: Path, kind: str, name: str, known: typing.Iterable[str]) -> bool:
+        """Whether a name is known; tells when it is not."""
+        names = list(known)
+        if name not in names:
+            self.add(path, f"there is no {kind} '{name}'", suggest(name, names))
+        return name in names
+
+
+def line_of(raw: Raw, file: str, path: Path) -> str:
+    """ "line 12", for a message that names a second place of the same file."""
+    return f"line {raw.sources.problem(file, path, '').line}"

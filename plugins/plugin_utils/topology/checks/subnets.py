@@ -1,0 +1,65 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses within one subnet, and subnets that share a place."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing
+
+from ..raw import Subnet
+from ..source import Path
+
+
+class Add(typing.Protocol):
+    """Tells a problem at a path of one file."""
+
+    def __call__(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None: ...
+
+
+def check(path: Path, subnet: Subnet, add: Add) -> None:
+    if subnet.gateway_ip and (message := unusable(subnet, subnet.gateway_ip)):
+        add((*path, "gateway_ip"), message, "write 'null' for a subnet without a gateway")
+    _check_pools(path, subnet, add)
+    destinations = [route.destination for route in subnet.host_routes]
+    for index, destination in enumerate(destinations):
+        if destination in destinations[:index]:
+            add((*path, "host_routes", index, "destination"), f"{destination} has a route already")
+
+
+def check_overlaps(found: typing.Iterable[tuple[Path, str, Subnet]], add: Add) -> None:
+    """Tell each (place, name, subnet) that overlaps one before it."""
+    before: list[tuple[str, ipaddress.IPv4Network]] = []
+    for path, name, subnet in found:
+        for other, net in before:
+            if net.overlaps(subnet.net):
+                add(path, f"{subnet.cidr} of '{name}' overlaps {net} of '{other}'")
+        before.append((name, subnet.net))
+
+
+def unusable(subnet: Subnet, address: str) -> str:
+    """Why an address cannot be one of a subnet's hosts; "" when it can."""
+    ip = ipaddress.IPv4Address(address)
+    if ip not in subnet.net:
+        return f"{address} is outside {subnet.cidr}"
+    if ip in (subnet.net.network_address, subnet.net.broadcast_address):
+        kind = "network" if ip == subnet.net.network_address else "broadcast"
+        return f"{address} is the {kind} address of {subnet.cidr}"
+    return ""
+
+
+def in_pools(subnet: Subnet, address: str) -> bool:
+    number = int(ipaddress.IPv4Address(address))
+    return any(first <= number <= last for first, last in subnet.pools)
+
+
+def _check_pools(path: Path, subnet: Subnet, add: Add) -> None:
+    numbers = subnet.pools
+    for index, pool in enumerate(subnet.allocation_pools):
+        at = (*path, "allocation_pools", index)
+        if message := unusable(subnet, pool[0]) or unusable(subnet, pool[1]):
+            add(at, message)
+        if any(numbers[index][0] <= last and first <= numbers[index][1] for first, last in numbers[:index]):
+            add(at, f"{'-'.join(pool)} overlaps a pool before it")
+    if subnet.allocation_pools and subnet.gateway_ip and in_pools(subnet, subnet.gateway_ip):
+        add((*path, "allocation_pools"), f"the gateway's address {subnet.gateway_ip} is in a pool", "leave it out")

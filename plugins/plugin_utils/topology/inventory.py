@@ -1,0 +1,132 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The inventory's hosts as nodes: roles from its groups, the rest from the few `tenantnet_` variables of a host.
+
+The values come from Ansible, which has evaluated them; hosts.yml is read only to tell the line of a mistake.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+import pydantic
+
+from .errors import suggest
+from .messages import collect
+from .model import Node
+from .raw import Part
+from .source import Path, Report
+from .words import Address, Device, Items, Name
+
+FILE: typing.Final = "hosts.yml"
+PREFIX: typing.Final = "tenantnet_"
+
+Role = typing.Literal["controller", "network", "compute"]
+GROUPS: typing.Final[dict[str, Role]] = {
+    "controllers": "controller",
+    "network_nodes": "network",
+    "compute_nodes": "compute",
+}
+
+#: Variables that others read: known here so that a misspelt one is noticed.
+OTHERS: typing.Final = ("install", "lab", "lock", "management_ip", "plan", "topology")
+
+
+class Host(typing.TypedDict):
+    """A host as Ansible knows it: its name, all its groups and all its variables."""
+
+    name: str
+    groups: typing.Sequence[str]
+    vars: typing.Mapping[str, typing.Any]
+
+
+class Settings(Part):
+    """The variables of a node, without their prefix."""
+
+    deployment: Name
+    datapath: typing.Literal["system", "netdev"]
+    interfaces: dict[str, Device] = {}
+    tunnel_ip: Address | None = None
+    firewall: typing.Literal["iptables_hybrid"] = "iptables_hybrid"
+    adopt_bridges: Items[Device] = ()
+    guests: bool = False
+    underlay_mtu: int = pydantic.Field(default=1500, ge=576, le=65535)
+
+
+def nodes(hosts: typing.Iterable[Host], report: Report) -> tuple[str, dict[str, Node]]:
+    """The deployment's name and its nodes by name; what is wrong with them goes to the report."""
+    found: dict[str, Node] = {}
+    deployments: dict[str, str] = {}
+    for host in sorted(hosts, key=lambda h: h["name"]):
+        report.sources.groups[host["name"]] = {*host["groups"], "all"}
+        roles = tuple(role for group, role in GROUPS.items() if group in host["groups"])
+        if not roles:
+            _outsider(host, report)
+        elif settings := _settings(host, report):
+            deployments[host["name"]] = settings.deployment
+            fields = settings.model_dump(exclude={"deployment"})
+            found[host["name"]] = Node(name=host["name"], roles=roles, **fields)
+    first = next(iter(deployments.values()), "")
+    for name, deployment in deployments.items():
+        if deployment != first:
+            message = f"'{deployment}' differs from the '{first}' of other hosts; an inventory is one deployment"
+            at(report, name, "deployment", message)
+    return first, found
+
+
+def at(report: Report, host: str, key: str, message: str, hint: str = "", inner: Path = ()) -> None:
+    """Report a problem with a variable of a host, in the place of hosts.yml that sets it."""
+    if path := _place(report, host, key):
+        report.add(FILE, (*path, *inner), message, hint)
+        return
+    origins = report.sources.origins.get(FILE, {})
+    path = next((p for p in origins if p[-2:] == ("hosts", host)), ())
+    found = report.sources.problem(FILE, path, message, hint, key=True)
+    report.problems.append(dataclasses.replace(found, path=f"{found.path or host}.{PREFIX}{key}"))
+
+
+def _place(report: Report, host: str, key: str) -> Path:
+    """Where hosts.yml sets a variable: at the host, in one of its groups, or nowhere (it stands in group_vars)."""
+    origins = report.sources.origins.get(FILE, {})
+    groups = report.sources.groups.get(host, set())
+    of_host = (p for p in origins if p[-3:] == ("hosts", host, PREFIX + key))
+    of_group = (p for p in origins if p[-2:] == ("vars", PREFIX + key) and p[-3:-2] and p[-3] in groups)
+    return next(of_host, ()) or max(of_group, key=lambda p: (p[-3] != "all", len(p)), default=())
+
+
+def _settings(host: Host, report: Report) -> Settings | None:
+    ours = {k.removeprefix(PREFIX): v for k, v in host["vars"].items() if k.startswith(PREFIX)}
+    ours = {k: v for k, v in ours.items() if k not in OTHERS}
+    for key in sorted(set(ours) - set(Settings.model_fields)):
+        known = [PREFIX + k for k in (*Settings.model_fields, *OTHERS)]
+        at(report, host["name"], key, f"'{PREFIX}{key}' is not a variable of tenantnet", suggest(PREFIX + key, known))
+    if ours.get("datapath", "auto") == "auto":
+        at(report, host["name"], "datapath", "must be 'system' or 'netdev' here", "'auto' is for the playbook to resolve")
+        ours["datapath"] = "system"
+    if ours.get("firewall") == "openvswitch":
+        at(report, host["name"], "firewall", "'openvswitch' is not a firewall of this version", "use 'iptables_hybrid'")
+        ours["firewall"] = "iptables_hybrid"
+    try:
+        return Settings.model_validate({k: v for k, v in ours.items() if k in Settings.model_fields})
+    except pydantic.ValidationError as error:
+        _relate(host, error, report)
+        return None
+
+
+def _relate(host: Host, error: pydantic.ValidationError, report: Report) -> None:
+    own = Report(report.sources)
+    collect(own, "", Settings, error)
+    for found, problem in zip(error.errors(), own.problems, strict=True):
+        key = str(found["loc"][0])
+        if found["type"] == "missing":
+            at(report, host["name"], key, f"'{PREFIX}{key}' is missing")
+        else:
+            at(report, host["name"], key, problem.message, problem.hint, found["loc"][1:2])
+
+
+def _outsider(host: Host, report: Report) -> None:
+    path = _place(report, host["name"], "interfaces")
+    if path[-3:-2] == ("hosts",):
+        message = "the host is in none of the groups controllers, network_nodes, compute_nodes"
+        report.add(FILE, path[:-1], message, key=True)

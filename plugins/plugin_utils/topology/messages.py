@@ -1,0 +1,115 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Turns what the validator says into what a person can act on. One table an idea; none of the validator's own jargon."""
+
+from __future__ import annotations
+
+import types
+import typing
+
+import pydantic
+import pydantic_core
+
+from .errors import suggest
+from .source import Path, Report
+
+#: What a type of error expected.
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "dict_type": "a mapping of names",
+    "model_type": "a mapping",
+    "tuple_type": "a list",
+}
+#: What a word of a field is called.
+_NOUNS = {"network_type": "network type", "network_types": "network type", "ethertype": "ethertype"}
+
+#: Keys that people from elsewhere expect here, and where they are.
+_PROVIDERS = "is the administrators' to say"
+_STRANGERS = {
+    "segmentation_id": f"{_PROVIDERS}: it is chosen from the ranges in provider.yml",
+    "physical_network": f"{_PROVIDERS}: it is chosen from those with vlan_ranges in provider.yml",
+    "external": f"{_PROVIDERS}: external networks are declared in provider.yml",
+    "router:external": f"{_PROVIDERS}: external networks are declared in provider.yml",
+    "provider:network_type": "is an attribute of the API's provider extension; here it is called network_type",
+    "provider:segmentation_id": f"{_PROVIDERS}: it is chosen from the ranges in provider.yml",
+    "provider:physical_network": f"{_PROVIDERS}: it is chosen from those with vlan_ranges in provider.yml",
+    "shared": "is not supported: a project's network is its own",
+    "port_range_min": "is written 'port_range: \"first:last\"' here",
+    "port_range_max": "is written 'port_range: \"first:last\"' here",
+    "remote_group_id": "is written 'remote_group: name' here",
+}
+_INVENTORY = ("hosts", "vars", "children", "plugin", "all")
+
+
+def collect(report: Report, file: str, model: type[pydantic.BaseModel], error: pydantic.ValidationError) -> None:
+    """Report all that a validation found, each with its place in the file."""
+    for found in error.errors(include_url=False):
+        at = [step for step in found["loc"] if step != "[key]"]
+        is_key = len(at) < len(found["loc"]) or found["type"] == "extra_forbidden"
+        message, hint = _say(found, tuple(at), model)
+        report.add(file, tuple(at), message, hint, key=is_key)
+
+
+def _say(found: pydantic_core.ErrorDetails, at: Path, model: type[pydantic.BaseModel]) -> tuple[str, str]:
+    kind, value, context = found["type"], found["input"], found.get("ctx", {})
+    if kind == "wrong":
+        return str(context["message"]), str(context["hint"])
+    if kind == "missing":
+        return f"'{at[-1]}' is missing", ""
+    if kind == "extra_forbidden":
+        return _unknown_key(at, model)
+    if kind == "literal_error":
+        words = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        noun = _NOUNS.get(next(str(s) for s in reversed(at) if isinstance(s, str)), "word for this")
+        return f"{_shown(value)} is not a {noun}".replace("a e", "an e"), suggest(str(value), words)
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
+        return f"must be {bound}, not {value}", ""
+    if kind in ("too_long", "too_short"):
+        bound = f"at most {context['max_length']}" if kind == "too_long" else f"at least {context['min_length']}"
+        return f"holds {context['actual_length']}; {bound} must be here".replace("at most", "no more than"), ""
+    hint = "put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
+    return f"must be {_EXPECTED.get(kind, 'something else')}, not {_shown(value)}", hint
+
+
+def _unknown_key(at: Path, model: type[pydantic.BaseModel]) -> tuple[str, str]:
+    key = str(at[-1])
+    if len(at) == 1 and (key in _INVENTORY or key.startswith("ansible_")):
+        return f"'{key}' belongs into an inventory, and this file is never read as one", "hosts are in hosts.yml"
+    if key in _STRANGERS:
+        return f"'{key}' {_STRANGERS[key]}", ""
+    return f"'{key}' is not a key here", suggest(key, _keys(at[:-1], model))
+
+
+def _keys(at: Path, model: type[pydantic.BaseModel]) -> list[str]:
+    """The keys that may stand at a path of a file: follow the types from the top."""
+    annotation: typing.Any = model
+    for step in at:
+        if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+            annotation = _plain(annotation.model_fields[str(step)].annotation)
+        else:
+            annotation = _plain(next(a for a in reversed(typing.get_args(annotation)) if a is not Ellipsis))
+    return list(annotation.model_fields)
+
+
+def _plain(annotation: typing.Any) -> typing.Any:
+    """A type without Annotated and None."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _plain(typing.get_args(annotation)[0])
+    if origin in (types.UnionType, typing.Union):
+        return _plain(next(a for a in typing.get_args(annotation) if a is not type(None)))
+    return annotation
+
+
+def _shown(value: object) -> str:
+    """A value as people would call it."""
+    if isinstance(value, str):
+        return f"'{value if len(value) <= 60 else value[:57] + '…'}'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return "nothing" if value is None else "a list" if isinstance(value, list | tuple) else "a mapping"

@@ -1,0 +1,205 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The resolved topology: what compilers see.
+
+Frozen, canonical and complete. Every address, MAC, segment and local VLAN is there, chosen by people or through the lock
+file; every reference is an id that exists. What people may write is another set of types (`raw.py`).
+
+Ids are UUIDv5 of (deployment, project, kind, name). Names and all other texts have been validated: names match
+`[a-z0-9]([a-z0-9-]*[a-z0-9])?`, at most 63 characters. Addresses are canonical text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing
+
+NetworkType = typing.Literal["flat", "vlan", "vxlan", "gre"]
+TUNNELS: typing.Final = ("vxlan", "gre")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A machine of the inventory."""
+
+    name: str
+    roles: tuple[typing.Literal["controller", "network", "compute"], ...]
+    interfaces: dict[str, str]  # "management", "tunnel" or a physical network -> NIC
+    tunnel_ip: str | None
+    datapath: typing.Literal["system", "netdev"]
+    firewall: typing.Literal["iptables_hybrid"]
+    adopt_bridges: tuple[str, ...]
+    guests: bool  # instances of this node are namespaces that tenantnet makes itself (a lab node)
+    underlay_mtu: int = 1500  # bytes that its tunnel and physical networks carry
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PhysicalNetwork:
+    """A wire that some nodes share, and the bridge that holds its NIC."""
+
+    name: str
+    bridge: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Subnet:
+    """An IPv4 subnet of a network."""
+
+    id: str
+    name: str
+    cidr: str
+    gateway_ip: str | None
+    enable_dhcp: bool
+    dns_nameservers: tuple[str, ...]
+    host_routes: tuple[tuple[str, str], ...]  # (destination, next hop)
+
+    @property
+    def prefixlen(self) -> int:
+        return ipaddress.IPv4Network(self.cidr).prefixlen
+
+    def holds(self, address: str) -> bool:
+        """Whether an address belongs to this subnet."""
+        return ipaddress.IPv4Address(address) in ipaddress.IPv4Network(self.cidr)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A layer-2 segment. `project` is "" for an administrator's external network."""
+
+    id: str
+    project: str
+    name: str
+    network_type: NetworkType
+    physical_network: str | None  # of flat and vlan
+    segmentation_id: int | None  # None for flat
+    mtu: int
+    external: bool
+    subnets: tuple[Subnet, ...]
+    dhcp_nodes: tuple[str, ...]  # nodes that run a DHCP server for it
+
+    @property
+    def label(self) -> str:
+        return f"{self.project}/{self.name}" if self.project else self.name
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FixedIp:
+    """An address on a port. `subnet` is the subnet's id."""
+
+    subnet: str
+    address: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A network card in the words of Neutron, and where it is plugged."""
+
+    id: str
+    project: str
+    network: str  # id
+    owner: typing.Literal["instance", "router_interface", "router_gateway", "dhcp"]
+    device: str  # id of the instance, of the router, or (dhcp) of the network
+    label: str  # for people: "demo/instance1", "demo/router:private"
+    node: str
+    mac: str
+    fixed_ips: tuple[FixedIp, ...]
+    security_groups: tuple[str, ...] = ()  # ids; only of instances
+    port_security_enabled: bool = True
+    zone: int | None = None  # conntrack zone, of instances
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FloatingIp:
+    """An external address that leads to the fixed address of one port through one router."""
+
+    id: str
+    project: str
+    address: str
+    router: str  # id
+    port: str  # id
+    fixed_ip: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """A project's router on one network node. Its ports are in `Topology.ports`."""
+
+    id: str
+    project: str
+    name: str
+    node: str
+    external_network: str | None  # id
+    enable_snat: bool
+    routes: tuple[tuple[str, str], ...]  # (destination, next hop)
+
+    @property
+    def label(self) -> str:
+        return f"{self.project}/{self.name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A security group rule for IPv4. `protocol` is a name that iptables prints, a number as text, or None for any."""
+
+    direction: typing.Literal["ingress", "egress"]
+    protocol: str | None = None
+    port_range: tuple[int, int] | None = None  # tcp, udp, sctp, dccp: first and last destination port
+    icmp_type: int | None = None
+    icmp_code: int | None = None
+    remote_ip_prefix: str | None = None  # CIDR
+    remote_group: str | None = None  # id
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityGroup:
+    """A named list of what is allowed; whatever no rule allows is denied."""
+
+    id: str
+    project: str
+    name: str
+    rules: tuple[Rule, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A machine of a project on one node; `ports` are ids in the order of its NICs."""
+
+    id: str
+    project: str
+    name: str
+    node: str
+    ports: tuple[str, ...]
+    key_pairs: tuple[str, ...] = ()
+    user_data: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.project}/{self.name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Everything, by id (nodes and physical networks by name)."""
+
+    deployment: str
+    nodes: dict[str, Node]
+    physical_networks: dict[str, PhysicalNetwork]
+    networks: dict[str, Network]
+    routers: dict[str, Router]
+    ports: dict[str, Port]
+    floating_ips: dict[str, FloatingIp]
+    security_groups: dict[str, SecurityGroup]
+    instances: dict[str, Instance]
+    local_vlans: dict[str, dict[str, int]]  # node -> network id -> VLAN of br-int on that node
+
+    def ports_on(self, node: str) -> list[Port]:
+        """Ports plugged on a node, in the order of their ids."""
+        return sorted((p for p in self.ports.values() if p.node == node), key=lambda p: p.id)
+
+    def networks_on(self, node: str) -> list[Network]:
+        """Networks that have a port on a node: the ones it needs a local VLAN for."""
+        return [self.networks[i] for i in sorted({p.network for p in self.ports_on(node)})]
+
+    def subnet(self, id_: str) -> Subnet:
+        return next(s for n in self.networks.values() for s in n.subnets if s.id == id_)

@@ -1,0 +1,150 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Who refers to whom in a raw topology, and which nodes that involves. References that lead nowhere are left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+from .model import TUNNELS, Node
+from .raw import ExternalNetwork, Network, ProjectType, Raw, Router, RouterSubnet, Subnet
+from .source import Path
+
+
+#: (project, name); the project of an external network is "".
+NetworkKey = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A node that a network reaches, and the (project's) path of what brings it there."""
+
+    network: NetworkKey
+    node: str
+    project: str  # whose file; "" is provider.yml
+    path: Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A subnet of a project, and where its router names it."""
+
+    network: str
+    name: str
+    subnet: Subnet
+    path: Path
+
+
+def candidates(raw: Raw, project: str, wanted: RouterSubnet) -> list[tuple[str, str]]:
+    """The (network, subnet) pairs that an item of a router's `subnets` may mean."""
+    networks = raw.projects[project].networks
+    return [
+        (name, wanted.subnet)
+        for name, network in networks.items()
+        if wanted.subnet in network.subnets and wanted.network in (None, name)
+    ]
+
+
+def attachments(raw: Raw, project: str, name: str) -> list[Attachment]:
+    """The subnets of a router."""
+    found = []
+    for index, wanted in enumerate(raw.projects[project].routers[name].subnets):
+        meant = candidates(raw, project, wanted)
+        if len(meant) == 1:
+            ((network, subnet),) = meant
+            of = raw.projects[project].networks[network].subnets[subnet]
+            path = ("routers", name, "subnets", index)
+            found.append(Attachment(network=network, name=subnet, subnet=of, path=path))
+    return found
+
+
+def routers_of(raw: Raw, project: str) -> dict[tuple[str, str], str]:
+    """The router of each (network, subnet) that has one."""
+    return {(a.network, a.name): r for r in raw.projects[project].routers for a in attachments(raw, project, r)}
+
+
+def way_out(raw: Raw, project: str, network: str) -> list[tuple[str, str]]:
+    """(subnet, router) pairs through which a network's ports reach an external network."""
+    of = raw.projects[project]
+    return [
+        (subnet, router)
+        for (net, subnet), router in routers_of(raw, project).items()
+        if net == network and of.routers[router].external_network in raw.provider.external_networks
+    ]
+
+
+def network_node(raw: Raw) -> str | None:
+    """The node that runs what names no node: the first network node by name."""
+    return next((name for name, node in sorted(raw.nodes.items()) if "network" in node.roles), None)
+
+
+def router_node(raw: Raw, router: Router) -> str | None:
+    return router.node or network_node(raw)
+
+
+def has_dhcp(network: Network | ExternalNetwork) -> bool:
+    return any(subnet.enable_dhcp for subnet in network.subnets.values())
+
+
+def network_type(raw: Raw, project: str, network: Network) -> ProjectType:
+    """What was written, else the first type of the project's that has ranges."""
+    types = raw.provider.projects[project].network_types if project in raw.provider.projects else ("vxlan",)
+    return network.network_type or next((t for t in types if has_ranges(raw, t)), "vxlan")
+
+
+def has_ranges(raw: Raw, type_: ProjectType) -> bool:
+    if type_ == "vlan":
+        return any(p.vlan_ranges for p in raw.provider.physical_networks.values())
+    return getattr(raw.provider.tunnels, type_) is not None
+
+
+def carriers(raw: Raw) -> dict[NetworkKey, dict[str, Place]]:
+    """The nodes on which a network has ports, each with the first thing that brings it there."""
+    found: dict[NetworkKey, dict[str, Place]] = {}
+    for place in _places(raw):
+        if place.node in raw.nodes:
+            found.setdefault(place.network, {}).setdefault(place.node, place)
+    return found
+
+
+def _places(raw: Raw) -> typing.Iterator[Place]:
+    servers = network_node(raw)
+    for name, external in raw.provider.external_networks.items():
+        if has_dhcp(external) and servers:
+            yield Place(network=("", name), node=servers, project="", path=("external_networks", name))
+    for project, of in raw.projects.items():
+        for name, network in of.networks.items():
+            if has_dhcp(network) and servers:
+                yield Place(network=(project, name), node=servers, project=project, path=("networks", name))
+        for name, router in of.routers.items():
+            yield from _router_places(raw, project, name, router)
+        for name, instance in of.instances.items():
+            for index, port in enumerate(instance.ports):
+                path = ("instances", name, "ports", index)
+                yield Place(network=(project, port.network), node=instance.node, project=project, path=path)
+
+
+def _router_places(raw: Raw, project: str, name: str, router: Router) -> typing.Iterator[Place]:
+    if node := router_node(raw, router):
+        if router.external_network:
+            path: Path = ("routers", name, "external_network")
+            yield Place(network=("", router.external_network), node=node, project=project, path=path)
+        for item in attachments(raw, project, name):
+            yield Place(network=(project, item.network), node=node, project=project, path=item.path)
+
+
+def wired(node: Node, type_: str, physical_network: str | None) -> bool:
+    """Whether a node can carry a network: it has a tunnel address, or a NIC in the physical network."""
+    return node.tunnel_ip is not None if type_ in TUNNELS else physical_network in node.interfaces
+
+
+def overhead(type_: str) -> int:
+    """Bytes that a tunnel adds to a packet, the outer IPv4 header included."""
+    return {"vxlan": 50, "gre": 42}.get(type_, 0)
+
+
+def largest_mtu(raw: Raw, type_: str) -> int:
+    """The largest packet that every node's underlay can carry in a network of a type."""
+    data_nodes = [n.underlay_mtu for n in raw.nodes.values() if n.roles != ("controller",)]
+    return min(data_nodes, default=1500) - overhead(type_)

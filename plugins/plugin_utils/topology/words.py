@@ -1,0 +1,190 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The words of a topology file: one type for each kind of text or number that may stand in a field.
+
+Each takes what people write, refuses what cannot be meant with a sentence, and returns the canonical form.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing
+import uuid
+
+import pydantic
+from pydantic_core import PydanticCustomError
+
+from .errors import suggest
+
+T = typing.TypeVar("T")
+
+#: Protocols by number, under the names that iptables prints (Neutron's "ipip" is 4, which iptables calls ipencap).
+PROTOCOLS: typing.Final = {
+    1: "icmp", 2: "igmp", 4: "ipencap", 6: "tcp", 8: "egp", 17: "udp", 33: "dccp", 41: "ipv6", 46: "rsvp", 47: "gre",
+    50: "esp", 51: "ah", 58: "ipv6-icmp", 89: "ospf", 94: "ipip", 112: "vrrp", 113: "113", 115: "l2tp", 132: "sctp",
+    136: "udplite", 137: "mpls-in-ip",
+}  # fmt: skip
+_NUMBERS = {name: number for number, name in PROTOCOLS.items()} | {"ipip": 4, "pgm": 113}
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DEVICE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
+_BRIDGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
+
+
+def wrong(message: str, hint: str = "") -> PydanticCustomError:
+    """The error of a value, in our own words."""
+    return PydanticCustomError("wrong", "{message}", {"message": message, "hint": hint})
+
+
+def _not(text: str, kind: str, hint: str = "") -> PydanticCustomError:
+    if "{{" in text or "{%" in text:
+        hint = "templates are not evaluated here, write the value itself"
+    return wrong(f"'{text}' is not {kind}", hint)
+
+
+def _name(text: str) -> str:
+    if _NAME.fullmatch(text):
+        return text
+    meant = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    hint = f"for example '{meant}'" if _NAME.fullmatch(meant) else ""
+    raise _not(text, "a name: lower-case letters, digits and inner hyphens, at most 63", hint)
+
+
+def _device(text: str) -> str:
+    if not _DEVICE.fullmatch(text) or text in (".", ".."):
+        raise _not(text, "the name of an interface: at most 15 characters, no spaces or slashes")
+    return text
+
+
+def _bridge(text: str) -> str:
+    if text in ("br-int", "br-tun"):
+        raise wrong(f"'{text}' is tenantnet's own bridge", "name one of the physical network's own, such as 'br-ex'")
+    if not _BRIDGE.fullmatch(text):
+        raise _not(text, "the name of a bridge: at most 15 letters, digits, dots and hyphens")
+    return text
+
+
+def address(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise _not(text, "an IPv4 address") from None
+
+
+def _prefix(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError:
+        pass
+    try:
+        hint = f"did you mean '{ipaddress.IPv4Network(text, strict=False)}'?"
+    except ValueError:
+        hint = ""
+    raise _not(text, "an IPv4 prefix such as 192.168.1.0/24", hint)
+
+
+def _cidr(text: str) -> str:
+    net = ipaddress.IPv4Network(_prefix(text))
+    if net.prefixlen > 30:
+        raise wrong(f"'{net}' is too small for a subnet", "use a prefix length of 30 or less")
+    if net.prefixlen < 8 or net.is_multicast or net.is_loopback or net.is_link_local or net.is_reserved:
+        raise wrong(f"'{net}' is not a range of unicast addresses for a subnet")
+    return str(net)
+
+
+def _mac(text: str) -> str:
+    mac = text.lower().replace("-", ":")
+    if not _MAC.fullmatch(mac):
+        raise _not(text, "a MAC address such as fa:16:3e:00:00:01")
+    if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+        raise wrong(f"'{text}' is not the MAC address of one interface", "its first byte must be even")
+    return mac
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise _not(text, "a UUID") from None
+
+
+def numbers(kind: str, low: int, high: int, noun: str) -> typing.Callable[[object], tuple[int, int]]:
+    """Parser of "first:last" (or one number) within bounds; both ends belong to the range."""
+
+    def parse(value: object) -> tuple[int, int]:
+        match = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", str(value))
+        if isinstance(value, bool) or not isinstance(value, str | int) or not match:
+            raise _not(str(value), kind)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise wrong(f"'{value}' begins after its end", f"did you mean '{last}:{first}'?")
+        if first < low or last > high:
+            raise wrong(f"'{value}' is out of bounds", f"a {noun} is between {low} and {high}")
+        return first, last
+
+    return parse
+
+
+def _pool(value: object) -> tuple[str, str]:
+    if isinstance(value, dict) and set(value) == {"start", "end"}:  # the Neutron API's own form
+        value = f"{value['start']}-{value['end']}"
+    parts = value.split("-") if isinstance(value, str) else ()
+    if len(parts) != 2:
+        raise _not(str(value), "a pool of addresses such as 192.168.1.10-192.168.1.99")
+    first, last = address(parts[0].strip()), address(parts[1].strip())
+    if ipaddress.IPv4Address(first) > ipaddress.IPv4Address(last):
+        raise wrong(f"'{value}' begins after its end", f"did you mean '{last}-{first}'?")
+    return first, last
+
+
+def _protocol(value: object) -> str | None:
+    text = str(value).lower()
+    if isinstance(value, bool) or not isinstance(value, str | int) or text.isdigit() and int(text) > 255:
+        raise _not(str(value), "a protocol", "write a name such as tcp, or a number from 0 to 255")
+    if text in ("any", "0"):
+        return None
+    if not text.isdigit() and text not in _NUMBERS:
+        raise _not(str(value), "a protocol", suggest(text, sorted(_NUMBERS)) or "or write its number")
+    number = int(text) if text.isdigit() else _NUMBERS[text]
+    return PROTOCOLS.get(number, str(number))
+
+
+def _key_pair(text: str) -> str:
+    line = text.strip()
+    if "\n" in line or not re.match(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+", line):
+        shown = line[:20] + ("…" if len(line) > 20 else "")
+        raise _not(shown, "an SSH public key: one line such as 'ssh-ed25519 AAAA… me@example'")
+    return line
+
+
+def _any_prefix(text: str) -> str | None:
+    prefix = _prefix(text)
+    return None if prefix == "0.0.0.0/0" else prefix
+
+
+Name = typing.Annotated[str, pydantic.AfterValidator(_name)]
+Device = typing.Annotated[str, pydantic.AfterValidator(_device)]
+BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge)]
+Address = typing.Annotated[str, pydantic.AfterValidator(address)]
+Prefix = typing.Annotated[str, pydantic.AfterValidator(_prefix)]
+Cidr = typing.Annotated[str, pydantic.AfterValidator(_cidr)]
+RemotePrefix = typing.Annotated[str | None, pydantic.AfterValidator(lambda v: v and _any_prefix(v))]
+Mac = typing.Annotated[str, pydantic.AfterValidator(_mac)]
+Uuid = typing.Annotated[str, pydantic.AfterValidator(_uuid)]
+KeyPair = typing.Annotated[str, pydantic.AfterValidator(_key_pair)]
+Protocol = typing.Annotated[str | None, pydantic.BeforeValidator(_protocol)]
+Pool = typing.Annotated[tuple[str, str], pydantic.BeforeValidator(_pool)]
+Vnis = typing.Annotated[
+    tuple[int, int], pydantic.BeforeValidator(numbers("a range such as 1:1000", 1, 16777215, "VNI"))
+]
+Keys = typing.Annotated[
+    tuple[int, int], pydantic.BeforeValidator(numbers("a range such as 1:1000", 1, 4294967295, "GRE key"))
+]
+Vlans = typing.Annotated[tuple[int, int], pydantic.BeforeValidator(numbers("a range such as 100:199", 1, 4094, "VLAN"))]
+Ports = typing.Annotated[
+    tuple[int, int], pydantic.BeforeValidator(numbers("a port or a range such as 80:443", 1, 65535, "port"))
+]
+Mtu = typing.Annotated[int, pydantic.Field(ge=68, le=65535)]
+#: A list; people may not write anything else, but the field itself is immutable.
+Items = typing.Annotated[tuple[T, ...], pydantic.Strict(False)]

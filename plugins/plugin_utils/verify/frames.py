@@ -1,0 +1,193 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Measuring with frames of our own: where they arrive, and who answers them."""
+
+from __future__ import annotations
+
+import uuid
+
+from ..plan.check import Check
+from .outcome import Unmet
+from .session import Json, Session, where
+
+BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
+GRACE = 0.25  # seconds for what was sent before the last frame, once that one has arrived
+SECONDS = 3.0  # for the last frame
+
+Seen = dict[str, set[int]]  # where each token arrived, as places in `receivers`
+
+
+def frame(session: Session, check: Check) -> None:
+    """A frame arrives nowhere where it must not, while its control arrives wherever it must."""
+    args = check.args
+    sender, receivers, token = args["sender"], args["receivers"], args["frame"]["token"]
+    seen = session.once(_key(check), lambda: _experiment(session, check))
+    missing = set(args["control_at"]) - seen.get(args["control"]["token"], set())
+    if missing:
+        raise Unmet(
+            f"an honest frame of {sender['label']} arrives at {_labels(receivers, args['control_at'])} (control)",
+            f"it did not arrive at {_labels(receivers, sorted(missing))}",
+            f"{sender['node']}: ovs-appctl ofproto/trace br-int; {where(sender)}: ip -s link show {sender['device']}",
+        )
+    if leaked := set(args["never_at"]) & seen.get(token, set()):
+        raise Unmet(
+            f"frame {args['frame']} of {sender['label']} does not arrive at {_labels(receivers, args['never_at'])}",
+            f"it arrived at {_labels(receivers, sorted(leaked))}",
+            f"{sender['node']}: ovs-ofctl dump-flows br-int table=0,24,25; iptables-save -c | grep tenantnet-sg",
+        )
+
+
+def _labels(receivers: list[Json], indices: list[int]) -> str:
+    return ", ".join(receivers[i]["label"] for i in indices)
+
+
+def _key(check: Check) -> tuple[str, ...]:
+    places = [check.args["sender"], *check.args["receivers"]]
+    return ("frames", *(f"{p['node']} {p['namespace']} {p['device']}" for p in places))
+
+
+def _experiment(session: Session, check: Check) -> Seen:
+    """Send the frames of all checks of the same places at once, the controls last, and see what arrives."""
+    together = [c.args for c in session.checks if c.kind == "frame" and _key(c) == _key(check)]
+    controls = {a["control"]["token"]: a["control"] for a in together}
+    frames = {a["frame"]["token"]: a["frame"] for a in together if a["frame"]["token"] not in controls}
+    run, receivers = uuid.uuid4().hex, check.args["receivers"]
+    pending = []
+    for index, place in enumerate(receivers):
+        until = sorted({a["control"]["token"] for a in together if index in a["control_at"]})
+        # Where nothing must arrive at all, the others tell when to stop.
+        seconds = SECONDS if until else GRACE * 2
+        capture = session.start(
+            place, "capture", run=run, devices=[place["device"]], until=until, grace=GRACE, seconds=seconds
+        )
+        pending.append(capture)
+    sender = check.args["sender"]
+    session.probe(sender, "send", run=run, device=sender["device"], frames=[*frames.values(), *controls.values()])
+    arrived: Seen = {}
+    for index, collect in enumerate(pending):
+        for seen in collect()["seen"]:
+            arrived.setdefault(seen["token"], set()).add(index)
+    return arrived
+
+
+def node_hidden(session: Session, check: Check) -> None:
+    """No address of the node answers its guest: not by ARP, and not by ICMP to any MAC that the node has."""
+    source, control, node = check.args["source"], check.args["control"], check.args["node"]
+    links = session.once(("links", node["node"]), lambda: addresses(session, node))
+    ips = sorted({ip for link in links.values() for ip in link["ips"]})
+    asked = [_request(source["mac"], source["ip"], ip) for ip in ips]
+    asked += [
+        {
+            "token": f"{mac}>{ip}",
+            "dl_src": source["mac"],
+            "dl_dst": mac,
+            "nw_src": source["ip"],
+            "nw_dst": ip,
+            "nw_proto": 1,
+        }
+        for mac in sorted({link["mac"] for link in links.values()} - {source["mac"]})
+        for ip in ips
+    ]
+    target = control["arp_tpa"]
+    seen = session.probe(
+        source,
+        "exchange",
+        run=uuid.uuid4().hex,
+        device=source["device"],
+        frames=[*asked, control],
+        until=[target],
+        grace=GRACE,
+        seconds=SECONDS,
+    )["seen"]
+    tell = [s["token"] or f"ARP {s['frame']['arp_spa']}" for s in seen]
+    if f"ARP {target}" not in tell:
+        raise Unmet(f"{target} answers ARP of {source['label']} (control)", "no reply", f"{where(source)}: ip neigh")
+    if answers := [t for t in tell if t != f"ARP {target}"]:
+        raise Unmet(
+            f"none of {', '.join(ips)} of {node['label']} answers {source['label']}",
+            f"answers to {', '.join(answers)} (MAC>address)",
+            f"{node['node']}: sysctl -a | grep arp_ignore; iptables-save -c -t raw; iptables-save -c | grep INPUT",
+        )
+
+
+def addresses(session: Session, node: Json) -> dict[str, Json]:
+    """MAC and IPv4 addresses of each device of a node's own namespace, loopback left out."""
+    listed = json_output(session, node, "ip", "-json", "address", "show")
+    return {
+        link["ifname"]: {
+            "mac": link["address"],
+            "ips": [a["local"] for a in link.get("addr_info", ()) if a["family"] == "inet"],
+        }
+        for link in listed
+        if link.get("link_type") == "ether"
+    }
+
+
+def endpoint(session: Session, check: Check) -> None:
+    """One MAC answers ARP for a tunnel's end, asked from another node."""
+    source, address = check.args["source"], check.args["address"]
+    links = session.once(("links", source["node"]), lambda: addresses(session, source))
+    if source["device"] not in links:
+        raise Unmet(f"{source['label']} has its tunnel NIC {source['device']}", "it is not there", "ip link")
+    found = macs(session, source, address, links[source["device"]]["mac"], source["ip"], grace=GRACE)
+    if len(found) != 1:
+        raise Unmet(
+            f"one MAC answers for {address}",
+            f"{', '.join(sorted(found)) or 'nobody'} answered",
+            f"{check.node}: ip address; sysctl net.ipv4.conf.<NIC>.arp_ignore; ovs-ofctl show <underlay bridge>",
+        )
+
+
+def macs(session: Session, source: Json, address: str, mac: str, ip: str, grace: float) -> set[str]:
+    """All MACs that answer an ARP request for an address."""
+    run = uuid.uuid4().hex
+    ask = {"device": source["device"], "frames": [_request(mac, ip, address)], "until": [address]}
+    seen = session.probe(source, "exchange", run=run, grace=grace, seconds=SECONDS, **ask)["seen"]
+    return {s["frame"]["arp_sha"] for s in seen if s["frame"].get("arp_spa") == address}
+
+
+def _request(mac: str, ip: str, target: str) -> Json:
+    return {
+        "token": "request",
+        "dl_src": mac,
+        "dl_dst": BROADCAST,
+        "arp_op": 1,
+        "arp_sha": mac,
+        "arp_spa": ip,
+        "arp_tha": NOBODY,
+        "arp_tpa": target,
+    }
+
+
+def wire(session: Session, check: Check) -> None:
+    """A broadcast of a network is seen between nodes under the network's own number, and on no other NIC."""
+    args, run = check.args, uuid.uuid4().hex
+    token = args["frame"]["token"]
+    pending = [
+        session.start(place, "capture", run=run, devices=place["devices"], until=[token], grace=GRACE, seconds=SECONDS)
+        for place in args["captures"]
+    ]
+    sender = args["sender"]
+    session.probe(sender, "send", run=run, device=sender["device"], frames=[args["frame"]])
+    for place, collect in zip(args["captures"], pending, strict=True):
+        seen = collect()["seen"]
+        look = f"tcpdump -eni {place['device']} on {place['node']}; ovs-ofctl dump-flows br-tun"
+        right = [s for s in seen if s["device"] == place["device"] and args["expected"].items() <= s["frame"].items()]
+        if not right:
+            raise Unmet(f"{args['expected']} on {place['device']} of {place['node']}", f"{seen or 'nothing'}", look)
+        stray = [s for s in seen if s["device"] != place["device"] or not _marked(args["expected"], s["frame"])]
+        if stray:
+            raise Unmet(f"only such frames, only on {place['device']} of {place['node']}", f"{stray}", look)
+
+
+def _marked(expected: Json, frame: Json) -> bool:
+    """Whether a frame carries the network's number, whoever it is for (a tunnelled broadcast has several copies)."""
+    return all(frame.get(k) == v for k, v in expected.items() if k in ("tun_id", "dl_vlan"))
+
+
+def json_output(session: Session, place: Json, *argv: str) -> list[Json]:
+    """What a program prints as JSON."""
+    import json
+
+    found: list[Json] = json.loads(session.output(place, *argv) or "[]")
+    return found

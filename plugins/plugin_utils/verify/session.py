@@ -1,0 +1,112 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""A session of measuring: the machines, how to run programs and probes on them, and what was measured already."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import pathlib
+import typing
+import uuid
+import zipfile
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+from ..plan.check import Check
+from .outcome import NotMeasured
+
+if typing.TYPE_CHECKING:
+    from testinfra.host import Host
+
+Json = dict[str, typing.Any]
+T = typing.TypeVar("T")
+
+PROBE = pathlib.Path(__file__).parents[2] / "module_utils/lab/probe"
+DIRECTORY = "/run/tenantnet/probe"  # on each machine: the program, and results of what runs in the background
+ARCHIVE = f"{DIRECTORY}/probe.pyz"
+PYTHON = ("/usr/bin/python3", "-I")  # the machine's own, whatever else is installed
+
+UNPACK = "import base64, pathlib, sys; p = pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True, exist_ok=True); "
+UNPACK += "p.write_bytes(base64.b64decode(sys.argv[2]))"
+
+
+class Session:
+    """Machines by name, all checks, and the results that several checks share."""
+
+    def __init__(self, hosts: Mapping[str, Host], checks: Sequence[Check]) -> None:
+        self.hosts, self.checks = hosts, checks
+        self._results: dict[Hashable, typing.Any] = {}
+
+    def once(self, key: Hashable, measure: Callable[[], T]) -> T:
+        """The result of an experiment that several checks read; an error of it is an error for each of them."""
+        if key not in self._results:
+            try:
+                self._results[key] = measure()
+            except Exception as exc:
+                self._results[key] = exc
+        result = self._results[key]
+        if isinstance(result, Exception):
+            raise result
+        return typing.cast("T", result)
+
+    def host(self, node: str) -> Host:
+        """A machine; NotMeasured when nobody said how to reach it."""
+        if node not in self.hosts:
+            raise NotMeasured(f"machine {node} can't be reached from here")
+        return self.hosts[node]
+
+    def output(self, place: Json, *argv: str) -> str:
+        """Standard output of a program in the network namespace of a place; raises RuntimeError when it fails."""
+        command = enter(place, argv)
+        result = self.host(place["node"]).run(" ".join(["%s"] * len(command)), *command)
+        if result.rc != 0:
+            raise RuntimeError(f"{' '.join(argv)} failed on {where(place)}: {(result.stderr or result.stdout).strip()}")
+        return str(result.stdout)
+
+    def probe(self, place: Json, operation: str, **args: typing.Any) -> Json:
+        """Run an operation of the probe in a place and return its result."""
+        return self._probe(place, operation, json.dumps(args))
+
+    def start(self, place: Json, operation: str, **args: typing.Any) -> Callable[..., Json]:
+        """Start an operation in the background; call what is returned to collect its result (stop=True: end it now)."""
+        file = f"{DIRECTORY}/{uuid.uuid4().hex}.json"
+        self._probe(place, "start", file, operation, json.dumps(args))
+        patience = str(args["seconds"] + 5)
+
+        def collect(stop: bool = False) -> Json:
+            return self._probe(place, "collect", file, patience, *(["stop"] if stop else []))
+
+        return collect
+
+    def _probe(self, place: Json, *argv: str) -> Json:
+        self.once(("probe", place["node"]), lambda: self._install(place["node"]))
+        result: Json = json.loads(self.output(place, *PYTHON, ARCHIVE, *argv))
+        if argv[0] in ("start", "collect") and "error" in result:
+            raise RuntimeError(f"probe {' '.join(argv[:3])} on {where(place)}: {result['error']}")
+        return result
+
+    def _install(self, node: str) -> None:
+        archive = base64.b64encode(_archive()).decode()
+        self.output({"node": node, "namespace": ""}, *PYTHON, "-c", UNPACK, ARCHIVE, archive)
+
+
+def enter(place: Json, argv: Sequence[str]) -> list[str]:
+    """The command that runs a command in the network namespace of a place."""
+    inside = ["nsenter", f"--net=/run/netns/{place['namespace']}", "--"] if place["namespace"] else []
+    return [*inside, *argv]
+
+
+def where(place: Json) -> str:
+    """A place as a person would look for it."""
+    return f"{place['node']}, namespace {place['namespace']}" if place["namespace"] else str(place["node"])
+
+
+def _archive() -> bytes:
+    """The probe as one file that Python runs."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(PROBE.glob("*.py")):
+            archive.write(path, f"probe/{path.name}")
+        archive.writestr("__main__.py", "import sys\nfrom probe.background import main\nmain(sys.argv[1:])\n")
+    return buffer.getvalue()

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""A deployment of a test's own: a copy of an inventory, a lab of its own name, and the playbooks that people run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import machine
+
+ROOT = pathlib.Path(__file__).parents[2]
+SECONDS = 300  # no playbook of a test takes longer
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What a playbook said."""
+
+    code: int
+    text: str
+
+    @property
+    def changes(self) -> list[str]:
+        """The lines of `--diff`, without their order."""
+        return sorted(line.strip() for line in self.text.splitlines() if re.match(r"\s*[+-] \S", line))
+
+
+class Deployment:
+    """`source` is a directory with hosts.yml and topology/; the copy may be edited by the test."""
+
+    def __init__(self, source: pathlib.Path, directory: pathlib.Path, lab: str) -> None:
+        self.directory, self.lab = directory, lab
+        shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock.yml"))
+        self.edit("hosts.yml", "tenantnet_lab: lab", f"tenantnet_lab: {lab}")
+
+    @property
+    def hosts(self) -> pathlib.Path:
+        return self.directory / "hosts.yml"
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text that must be there in a file of the copy."""
+        file = self.directory / path
+        text = file.read_text()
+        assert old in text, f"{path} does not contain {old!r}"
+        file.write_text(text.replace(old, new))
+
+    def start(self, *playbooks: str, args: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """ansible-playbook as people run it, from the checkout."""
+        paths = [str(ROOT / "playbooks" / f"{name}.yml") for name in playbooks]
+        return subprocess.Popen(
+            [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.hosts), *paths, *args],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:
+        """Run to the end, whatever it is."""
+        process = self.start(*playbooks, args=args)
+        text, _ = process.communicate(timeout=SECONDS)
+        return Output(process.returncode, text)
+
+    def succeed(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:
+        output = self.run(*playbooks, args=args)
+        assert output.code == 0, output.text
+        return output
+
+    def node(self, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a program on a node."""
+        pid = machine.Machine(self.lab, name).pid()
+        enter = ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", "--pid", "--"]
+        return subprocess.run([*enter, *argv], capture_output=True, text=True, check=False)
