@@ -46,7 +46,7 @@ types: dev ## mypy
 	@.venv/bin/mypy --no-error-summary
 
 ansible-lint: dev ## playbooks and roles
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint --quiet
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint -q
 
 docs: dev ## documentation of modules, plugins and roles
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/antsibull-docs lint-collection-docs --plugin-docs .

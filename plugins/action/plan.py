@@ -13,34 +13,64 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.errors import TenantnetError
 from ..module_utils.state import to_json
-from ..plugin_utils import plan
+from ..plugin_utils import plan, third_party
 from ..plugin_utils.plan import allocate, checks, lock
-from ..plugin_utils.topology import load
+from ..plugin_utils.topology import inventory, load
 
-#: Groups of the inventory that make a host a node.
-GROUPS = ("controllers", "network_nodes", "compute_nodes")
+Vars = typing.Mapping[str, typing.Any]
 
 
-class ActionModule(ActionBase):
-    """Runs on the control host only."""
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Runs on the control host only, for all hosts of the inventory at once."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"topology", "lock", "write_lock"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, typing.Any] | None = None) -> dict[str, typing.Any]:
         result: dict[str, typing.Any] = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(
-            argument_spec={
-                "topology": {"type": "path", "required": True},
-                "lock": {"type": "path"},
-                "write_lock": {"type": "bool", "default": True},
-            }
-        )
-        directory = pathlib.Path(args["topology"])
-        lock_file = pathlib.Path(args["lock"]) if args["lock"] else directory.parent / "topology.lock.yml"
+        spec = {
+            "topology": {"type": "path", "required": True},
+            "lock": {"type": "path"},
+            "write_lock": {"type": "bool", "default": True},
+        }
+        _, args = self.validate_argument_spec(argument_spec=spec)
+        variables = task_vars or {}
+        topology = pathlib.Path(args["topology"])
+        lock_file = pathlib.Path(args["lock"]) if args["lock"] else topology.parent / "topology.lock.yml"
+        hosts_file = pathlib.Path(variables.get("inventory_file") or "")
         write = args["write_lock"] and not self._task.check_mode
         try:
-            result.update(_plan(directory, lock_file, hosts(task_vars or {}), write))
+            third_party.require()
+            result.update(_plan(topology, lock_file, hosts_file, _hosts(variables), write))
         except TenantnetError as exc:
             raise AnsibleActionFail(str(exc)) from None
         return result
+
+
+def _hosts(variables: Vars) -> list[inventory.Host]:
+    """Every host of the inventory with its groups and variables, as plain data: Ansible's own types stay outside."""
+    return [
+        {
+            "name": str(name),
+            "groups": [str(group) for group in host["group_names"]],
+            "vars": json.loads(json.dumps({k: host[k] for k in host if k.startswith(inventory.PREFIX)}, default=str)),
+        }
+        for name, host in ((name, variables["hostvars"][name]) for name in variables["groups"]["all"])
+    ]
+
+
+def _plan(
+    directory: pathlib.Path, lock_file: pathlib.Path, hosts_file: pathlib.Path, hosts: list[inventory.Host], write: bool
+) -> dict[str, typing.Any]:
+    raw = load.load(directory, hosts, hosts_file)
+    with lock.held(lock_file):
+        before = lock.load(lock_file)
+        topology, after = allocate.resolve(raw, before)
+        changed = lock.write(lock_file, after) if write else lock.dump(before) != lock.dump(after)
+    states = plan.compile(topology)
+    return {
+        "changed": changed,
+        "lock": str(lock_file),
+        "diff": {"before": lock.dump(before), "after": lock.dump(after), "before_header": str(lock_file)},
+        "nodes": {name: to_json(state) for name, state in states.items()},
+        "checks": [checks.to_json(check) for check in checks.checks(topology, states)],
+    }

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
+# (used together with Ansible, which is under the GNU General Public License v3.0+; Apache-2.0 allows that)
 """Screen output of a deployment: a line for each role or task, then what changed on each node."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ type: stdout
 short_description: A line for each role or task, and a table of what changed on each node
 version_added: 0.1.0
 description:
-  - Prints one line for each role, or task outside of a role, with the nodes that it changed, left as they were or failed on.
+  - Prints one line for each role, or task outside of a role, with the nodes that it changed, found right or failed on.
   - A failure is printed in full and once, however many nodes it struck; nothing is printed of tasks that were skipped.
   - At the end of each playbook that applied node states, prints what changed on each node, and how long applying took.
   - In check mode, says C(would change). Differences are printed only with C(--diff).
@@ -19,8 +20,6 @@ author: tenantnet developers (@tenantnet)
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
-requirements:
-  - Set as O(ansible.builtin.default#callback:stdout_callback) in the configuration.
 """
 
 import dataclasses
@@ -46,7 +45,7 @@ if typing.TYPE_CHECKING:
 
 #: From harmless to bad: of several tasks of a role, the worst outcome counts for a node.
 OUTCOMES = ("ok", "changed", "failed", "unreachable")
-COLORS = {"ok": C.COLOR_OK, "changed": C.COLOR_CHANGED, "failed": C.COLOR_ERROR, "unreachable": C.COLOR_UNREACHABLE}
+COLORS = dict(zip(OUTCOMES, (C.COLOR_OK, C.COLOR_CHANGED, C.COLOR_ERROR, C.COLOR_UNREACHABLE), strict=True))
 MARGIN = " " * 8
 
 
@@ -77,9 +76,6 @@ class Applied:
     counts: dict[str, int] = dataclasses.field(default_factory=dict)  # kind of resource -> changes
     seconds: float = 0.0
 
-    def __str__(self) -> str:
-        return ", ".join(f"{number} {kind}" for kind, number in self.counts.items() if number) or "none"
-
 
 def compact(method: typing.Callable[..., None], name: str = "") -> typing.Callable[..., None]:
     """Let Ansible's own method (of this name) take the place of ours under -v."""
@@ -97,13 +93,12 @@ def messages(result: typing.Mapping[str, typing.Any]) -> list[str]:
     items = [item for item in result.get("results", ()) if item.get("failed")]
     if items:
         return [message for item in items for message in messages(item)]
-    said = result.get("stderr") or result.get("module_stderr") or result.get("stdout") or ""
-    message = str(result.get("msg") or "failed")
+    message, said = str(result.get("msg") or "failed"), result.get("stderr") or result.get("stdout") or ""
     return [f"{message}\n{said}".strip() if result.get("rc") else message]
 
 
 class CallbackModule(Default):
-    """The callback itself."""
+    """The callback plugin."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
@@ -124,8 +119,7 @@ class CallbackModule(Default):
     def _transient(self, text: str) -> None:
         """Show on a terminal what is being waited for; the next line takes its place."""
         if sys.stdout.isatty():
-            width = shutil.get_terminal_size().columns - 1
-            sys.stdout.write(f"\r\x1b[K{text[:width]}\r")
+            sys.stdout.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}\r")
             sys.stdout.flush()
 
     def _clock(self) -> str:
@@ -162,6 +156,8 @@ class CallbackModule(Default):
         self._handle_warnings(result.result)
         self._step.add(self.host_label(result), outcome)
         for message in messages(result.result):
+            if message.startswith("Task failed: "):  # Ansible's own words, about the playbook: tell where that is
+                message += f"\nOrigin: {result.task.get_path()}"
             self._step.failures.setdefault(message, []).append(self.host_label(result))
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:
@@ -216,7 +212,7 @@ class CallbackModule(Default):
     def _warn(self, result: CallbackTaskResult) -> None:
         self._handle_warnings(result.result)
 
-    def _nothing(self, *_: typing.Any) -> None:
+    def _nothing(self, *ignored: typing.Any) -> None:
         """Say nothing: the line of the step will do."""
 
     v2_runner_on_skipped = compact(_warn, "v2_runner_on_skipped")
@@ -230,8 +226,8 @@ class CallbackModule(Default):
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         results = result.result.get("results", [result.result]) if result.task.loop else [result.result]
         diffs = [self._get_diff(one["diff"]) for one in results if one.get("diff") and one.get("changed")]
-        if text := "".join(diffs):
-            self._line(f"{self.host_label(result)}:\n{text}")
+        if text := "".join(diffs).strip("\n"):
+            self._line(f"{self.host_label(result)}:\n{text}\n")
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         self._flush()
@@ -243,13 +239,11 @@ class CallbackModule(Default):
             self._line(f"\nFailed after {time.monotonic() - self._begin:.1f} s on {', '.join(bad)}", C.COLOR_ERROR)
 
     def _table(self) -> None:
-        """Print what changed on each node, by kind of resource, and how long applying took."""
+        """Print what changed on each node, by kind, and how long applying took."""
         nodes = max(len("node"), *map(len, self._applied)) + 2
         width = max(shutil.get_terminal_size((120, 24)).columns - nodes - 9, 40)
-        heading = "would change" if context.CLIARGS["check"] else "changed"
-        self._line(f"\n{'node':<{nodes}}{'apply':>7}  {heading}")
+        self._line(f"\n{'node':<{nodes}}{'apply':>7}  {'would change' if context.CLIARGS['check'] else 'changed'}")
         for node, applied in sorted(self._applied.items()):
-            first, *rest = textwrap.wrap(str(applied), width)
-            self._line(f"{node:<{nodes}}{applied.seconds:>5.1f} s  {first}")
-            for line in rest:
-                self._line(" " * (nodes + 9) + line)
+            kinds = ", ".join(f"{number} {kind}" for kind, number in applied.counts.items() if number) or "none"
+            text = textwrap.indent(textwrap.fill(kinds, width), " " * (nodes + 9)).lstrip()
+            self._line(f"{node:<{nodes}}{applied.seconds:>5.1f} s  {text}")

@@ -34,20 +34,24 @@ class Change:
 
     @property
     def verb(self) -> Verb:
+        """What happens to the resource."""
         if self.before is None:
             return "add"
         return "remove" if self.after is None else "change"
 
     @property
     def kind(self) -> type[Resource]:
+        """Class of the resource."""
         return type(self.subject)
 
     @property
     def key(self) -> Key:
+        """Key of the resource."""
         return self.subject.key
 
     @property
     def slice(self) -> str:
+        """Slice that the resource belongs to, or belonged to when it goes."""
         return self.subject.slice
 
     def describe(self) -> str:
@@ -65,7 +69,7 @@ class Change:
 def diff(live: typing.Mapping[Key, Resource], desired: typing.Mapping[Key, Resource]) -> list[Change]:
     """What turns `live` into `desired`: first what comes or changes, then what goes, last one first."""
     build = [Change(live.get(key), after) for key, after in desired.items() if live.get(key) != after]
-    return build + [Change(before, None) for key, before in reversed(live.items()) if key not in desired]
+    return build + [Change(live[key], None) for key in reversed(list(live)) if key not in desired]
 
 
 def text(resources: typing.Iterable[Resource | None]) -> str:

@@ -95,6 +95,7 @@ class Result:
 
     @property
     def changed(self) -> bool:
+        """Whether there was anything to change."""
         return bool(self.changes)
 
     @property
@@ -104,21 +105,25 @@ class Result:
 
     @property
     def after(self) -> str:
+        """The same resources as they should be."""
         return text(change.after for change in self.changes)
 
     @property
     def counts(self) -> dict[str, int]:
+        """Number of changes by kind of resource."""
         return counts(self.changes)
 
 
 def load(context: Context) -> list[Driver]:
     """A driver for each kind of resource."""
-    from .drivers.bridges import BridgeDriver, PortDriver
+    from .drivers.bridges import BridgeDriver
     from .drivers.daemons import DaemonDriver, FileDriver
     from .drivers.flows import FlowDriver
     from .drivers.iptables import ChainDriver, IpsetDriver
-    from .drivers.links import LinkDriver, RouteDriver
+    from .drivers.links import LinkDriver
     from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
+    from .drivers.ports import PortDriver
+    from .drivers.routes import RouteDriver
 
     switch: list[Driver] = [BridgeDriver(context), PortDriver(context), FlowDriver(context)]
     kernel: list[Driver] = [ModuleDriver(context), NamespaceDriver(context), SysctlDriver(context)]
@@ -148,18 +153,18 @@ def apply(
 
 def _apply(node: _Node, state: NodeState, passes: typing.Collection[Pass], check: bool) -> Result:
     """`apply` with the node locked."""
-    before = node.read()
-    if sentences := [*_other_deployment(state), *node.foreign()]:
+    before = node.read(node.desired)
+    if sentences := _other_deployment(state) or node.foreign():
         raise Refused("; ".join(sentences))
-    changes = difference(before, node.desired, passes)
+    changes = difference(before, node.desired, *passes)
     interrupted = record.interrupted()
     if changes and not check:
         record.begin(changes)
         changes = _converge(node, before, passes)
-        record.end()
-    missing = () if "build" in passes else tuple(difference(before, node.desired, ("build",)))
+    missing = () if "build" in passes else tuple(difference(before, node.desired, "build"))
     if not check:
         record.save(state, node.slices)
+        record.end()
     return Result(tuple(changes), missing, interrupted)
 
 
@@ -169,7 +174,7 @@ def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass]) -
         return node.converge(before, node.desired, passes)
     except Exception as cause:
         try:
-            node.converge(node.read(), before, PASSES)
+            node.converge(node.read(before), before, PASSES)
         except Exception as exc:
             raise ApplyFailed(f"{cause}. The node could not be brought back to what it was: {exc}") from cause
         record.end()
@@ -183,7 +188,7 @@ def _other_deployment(state: NodeState) -> list[str]:
     return [f"this node has deployment {recorded.deployment}; a node carries one, and {state.deployment} is another"]
 
 
-def difference(live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
     changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
     return [change for change in changes if ("prune" if change.after is None else "build") in passes]
@@ -197,12 +202,12 @@ class _Node:
         self.desired: Resources = {kind: desired.of(kind) for kind in KINDS.values()}
         self.slices = slices
 
-    def read(self) -> Resources:
-        """What is live, of these slices or under a name that they want."""
+    def read(self, goal: Resources) -> Resources:
+        """What is live, of these slices or under a name that the goal has; the goal is the drivers' hint."""
         live: Resources = {kind: {} for kind in KINDS.values()}
         for kind, driver in self._drivers.items():
-            found = driver.read(self.desired[kind]).items()
-            live[kind] = {key: r for key, r in found if r.slice in self.slices or key in self.desired[kind]}
+            found = driver.read(goal[kind]).items()
+            live[kind] = {key: r for key, r in found if r.slice in self.slices or key in goal[kind]}
         return live
 
     def foreign(self) -> list[str]:
@@ -213,18 +218,18 @@ class _Node:
         done = self._round(live, goal, passes)
         if self._left(goal, passes):
             # Making one thing anew may move another: a port that comes back has another number in its flows.
-            self._round(self.read(), goal, passes)
+            self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
         return done
 
     def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
         """Build, then look again and prune: what is built may take the place of what was to go."""
-        built = [change for change in difference(live, goal, passes) if change.after is not None]
+        built = [change for change in difference(live, goal, *passes) if change.after is not None]
         self._carry_out(BUILD, built)
         if "prune" not in passes:
             return built
-        pruned = difference(self.read() if built else live, goal, ("prune",))
+        pruned = difference(self.read(goal) if built else live, goal, "prune")
         self._carry_out(PRUNE, pruned)
         return built + pruned
 
@@ -236,6 +241,6 @@ class _Node:
     def _left(self, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
         """What still differs when the node has had time to settle."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while (left := difference(self.read(), goal, passes)) and time.monotonic() < deadline:
+        while (left := difference(self.read(goal), goal, *passes)) and time.monotonic() < deadline:
             time.sleep(0.05)
         return left

@@ -12,13 +12,14 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import pathlib
 import typing
 
 from .errors import TenantnetError
 
 try:
     from pyroute2 import IPRoute
-    from pyroute2.netlink.exceptions import NetlinkError
+    from pyroute2.netlink.exceptions import NetlinkError as NetlinkError
 except ImportError:  # told to the person in Netns.ipr
     IPRoute = None
 
@@ -31,7 +32,7 @@ except ImportError:  # told to the person in Netns.ipr
 #: A pyroute2.IPRoute; the library has no type hints.
 Session = typing.Any
 
-DIRECTORY = "/run/netns"  # where ip(8) keeps names
+DIRECTORY = pathlib.Path("/run/netns")  # where ip(8) keeps names
 _OWN = "/proc/thread-self/ns/net"
 
 # <sched.h>, <sys/mount.h>
@@ -81,20 +82,20 @@ class Netns:
         if name not in self._fds:
             if not self.exists(name):
                 raise TenantnetError(f"network namespace {name} does not exist")
-            self._fds[name] = os.open(f"{DIRECTORY}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+            self._fds[name] = os.open(DIRECTORY / name, os.O_RDONLY | os.O_CLOEXEC)
         return self._fds[name]
 
     def exists(self, name: str) -> bool:
         """Whether the name stands for a live namespace, and is not a file that a killed program left behind."""
         try:
-            return not name or os.stat(f"{DIRECTORY}/{name}").st_dev == os.fstat(self._home).st_dev
+            return not name or (DIRECTORY / name).stat().st_dev == os.fstat(self._home).st_dev
         except FileNotFoundError:
             return False
 
     def names(self) -> list[str]:
         """All named namespaces, sorted."""
         try:
-            return sorted(name for name in os.listdir(DIRECTORY) if self.exists(name))
+            return sorted(path.name for path in DIRECTORY.iterdir() if self.exists(path.name))
         except FileNotFoundError:
             return []
 
@@ -104,7 +105,7 @@ class Netns:
         try:
             session = self._open()
             prepare(session)
-            _bind(_OWN, f"{DIRECTORY}/{name}")
+            _bind(_OWN, DIRECTORY / name)
         finally:
             _call("setns", self._home, _CLONE_NEWNET)
         self._sessions[name] = session
@@ -112,11 +113,9 @@ class Netns:
     def delete(self, name: str) -> None:
         """Take the name away. The kernel destroys the namespace a little later, when its last process has gone."""
         self.forget(name)
-        path = f"{DIRECTORY}/{name}"
         with contextlib.suppress(OSError):  # a name left behind, with no namespace on it
-            _call("umount2", path.encode(), _MNT_DETACH)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+            _call("umount2", bytes(DIRECTORY / name), _MNT_DETACH)
+        (DIRECTORY / name).unlink(missing_ok=True)
 
     def forget(self, name: str) -> None:
         """Close what is open of a namespace: an open session would keep it alive after its deletion."""
@@ -134,17 +133,27 @@ class Netns:
         os.close(self._home)
 
 
-def _bind(source: str, target: str) -> None:
+@contextlib.contextmanager
+def ignoring(*numbers: int) -> typing.Iterator[None]:
+    """Let pass that there is nothing to do, which the kernel says with one of these errnos."""
+    try:
+        yield
+    except NetlinkError as exc:
+        if exc.code not in numbers:
+            raise
+
+
+def _bind(source: str, target: pathlib.Path) -> None:
     """Mount a namespace on its name, in a directory that other mount namespaces see changes of (as ip(8) does)."""
-    directory = os.path.dirname(target)
-    os.makedirs(directory, exist_ok=True)
+    directory = str(target.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         _mount("none", directory, _MS_SHARED | _MS_REC)
     except OSError:  # not a mount point yet
         _mount(directory, directory, _MS_BIND | _MS_REC)
         _mount("none", directory, _MS_SHARED | _MS_REC)
-    with open(target, "a", encoding="ascii"):
-        _mount(source, target, _MS_BIND)
+    target.touch()
+    _mount(source, str(target), _MS_BIND)
 
 
 def _mount(source: str, target: str, flags: int) -> None:
@@ -152,7 +161,7 @@ def _mount(source: str, target: str, flags: int) -> None:
 
 
 def _call(function: str, *args: typing.Any) -> None:
-    """Call a function of the C library; raises OSError. (os.setns and os.unshare came with Python 3.12.)"""
+    """Call a function of the C library (os.setns and os.unshare came with Python 3.12); raises OSError."""
     if getattr(ctypes.CDLL(None, use_errno=True), function)(*args) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{function}: {os.strerror(number)}")

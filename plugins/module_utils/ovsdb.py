@@ -9,10 +9,9 @@ without statistics the replica changes when the configuration does, and not by i
 from __future__ import annotations
 
 import logging
-import os
+import pathlib
 import threading
 import time
-import traceback
 import typing
 import uuid
 
@@ -21,12 +20,10 @@ from .errors import TenantnetError
 try:
     from ovsdbapp.backend import ovs_idl
     from ovsdbapp.backend.ovs_idl import command, connection, idlutils
-
-    IMPORT_ERROR: str | None = None
 except ImportError:  # told to the person at the first use
-    IMPORT_ERROR = traceback.format_exc()
+    ovs_idl = None
 
-SOCKET = "/run/openvswitch/db.sock"
+SOCKET = pathlib.Path("/run/openvswitch/db.sock")
 TIMEOUT = 10.0  # seconds for a transaction, and for ovs-vswitchd to act on it
 
 COLUMNS = {
@@ -94,7 +91,7 @@ class Writer:
 class Ovsdb:
     """One connection to the database of the node, opened at its first use."""
 
-    def __init__(self, socket: str = SOCKET) -> None:
+    def __init__(self, socket: pathlib.Path = SOCKET) -> None:
         self._socket = socket
         self._api: typing.Any = None
         self._changed = threading.Event()
@@ -108,7 +105,7 @@ class Ovsdb:
     @property
     def running(self) -> bool:
         """Whether there is a database to connect to."""
-        return os.path.exists(self._socket)
+        return self._socket.exists()
 
     def rows(self, table: str) -> dict[uuid.UUID, Row]:
         """All rows of a table by UUID; empty where Open vSwitch does not run."""
@@ -141,7 +138,8 @@ class Ovsdb:
             raise
         except Exception as exc:  # ovsdbapp raises bare RuntimeError, and what a command raised
             raise TenantnetError(f"Open vSwitch refused a transaction: {exc}") from exc
-        self.wait(lambda: self._acted() >= batch.result, "ovs-vswitchd to act on its database; is it running?")
+        number = batch.result or 0  # none when nothing was different
+        self.wait(lambda: self._acted() >= number, "ovs-vswitchd to act on its database; is it running?")
 
     def wait(self, condition: typing.Callable[[], bool], what: str, seconds: float = TIMEOUT) -> None:
         """Return once the replica fulfils a condition; raises TenantnetError at the deadline, naming `what`."""
@@ -158,7 +156,7 @@ class Ovsdb:
 
     def _connected(self) -> typing.Any:
         if self._api is None:
-            if IMPORT_ERROR is not None:
+            if ovs_idl is None:
                 raise TenantnetError("the Python library ovsdbapp is not installed on this node")
             try:
                 self._api = _connect(self._socket, self._changed)
@@ -168,7 +166,7 @@ class Ovsdb:
         return self._api
 
 
-def _connect(socket: str, changed: threading.Event) -> typing.Any:
+def _connect(socket: pathlib.Path, changed: threading.Event) -> typing.Any:
     """Connect and fetch the replica. `changed` is set whenever the replica changes."""
     logging.getLogger("ovsdbapp").addHandler(logging.NullHandler())  # errors are raised, and told once
     remote = f"unix:{socket}"

@@ -12,24 +12,24 @@ import contextlib
 import fcntl
 import json
 import os
-import time
+import pathlib
 import typing
 
 from .changes import Change
 from .errors import TenantnetError
 from .state import STATE_DIR, NodeState, from_json, to_json
+from .wait import until
 
-RECORD = f"{STATE_DIR}/state.json"
-JOURNAL = f"{STATE_DIR}/journal.json"
-LOCK = "/run/tenantnet/lock"
+RECORD = pathlib.Path(STATE_DIR, "state.json")
+JOURNAL = pathlib.Path(STATE_DIR, "journal.json")
+LOCK = pathlib.Path("/run/tenantnet/lock")
 LOCK_SECONDS = 60.0
 
 
 def load() -> NodeState | None:
     """The recorded state, None when there is none; raises TenantnetError when it cannot be understood."""
     try:
-        with open(RECORD, encoding="utf-8") as file:
-            return from_json(json.load(file))
+        return from_json(json.loads(RECORD.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError) as exc:
@@ -49,7 +49,7 @@ def save(state: NodeState, slices: typing.Collection[str]) -> None:
 
 def interrupted() -> bool:
     """Whether an earlier run was cut short, and nothing has converged the node since."""
-    return os.path.exists(JOURNAL)
+    return JOURNAL.exists()
 
 
 def begin(changes: typing.Sequence[Change]) -> None:
@@ -65,15 +65,10 @@ def end() -> None:
 @contextlib.contextmanager
 def lock(seconds: float = LOCK_SECONDS) -> typing.Iterator[None]:
     """Be the only one who changes this node; raises TenantnetError when another run still does at the deadline."""
-    os.makedirs(os.path.dirname(LOCK), exist_ok=True)
-    deadline = time.monotonic() + seconds
-    with open(LOCK, "a+", encoding="utf-8") as file:
-        while not _locked(file):
-            if time.monotonic() > deadline:
-                file.seek(0)
-                holder = file.read().strip()
-                raise TenantnetError(f"waited {seconds:g} s for another run on this node (process {holder}) to end")
-            time.sleep(0.05)
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        until(lambda: _locked(file), f"another run on this node (process {file.read().strip()}) to end", seconds)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -88,26 +83,25 @@ def _locked(file: typing.TextIO) -> bool:
     return True
 
 
-def _write(path: str, content: str) -> None:
+def _write(path: pathlib.Path, content: str) -> None:
     """Replace a file at once, for root's eyes only; it is on the disk when this returns."""
-    directory = os.path.dirname(path)
-    os.makedirs(directory, exist_ok=True)
-    temporary = f"{path}.new"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _sync(directory)
+    new.replace(path)
+    _sync(path.parent)
 
 
-def _remove(path: str) -> None:
+def _remove(path: pathlib.Path) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-        _sync(os.path.dirname(path))
+        path.unlink()
+        _sync(path.parent)
 
 
-def _sync(directory: str) -> None:
+def _sync(directory: pathlib.Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -7,25 +7,25 @@ A service is a name, a command and a record: any text that is kept beside it for
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shlex
+import pathlib
 import shutil
+import sys
 import time
 import typing
 
 from .errors import TenantnetError
 from .run import run
-from .wait import wait_for
+from .wait import until
 
-SCAN_DIR = "/run/service"
-LOG_DIR = "/var/log/tenantnet"
+SCAN_DIR = pathlib.Path("/run/service")
+LOG_DIR = pathlib.Path("/var/log/tenantnet")
 
 KILL_AFTER = 5.0  # seconds between SIGTERM and SIGKILL
 DEADLINE = 15.0  # seconds for a process to end, or to be up
 STEADY = 0.5  # seconds that a new process must live to be called up
 LOOPING = (3, 10.0)  # so many deaths in so many seconds are a process that cannot run
 
+_RUN = "run"
 _RECORD = "data/tenantnet.json"
 
 
@@ -35,35 +35,38 @@ class S6:
     def names(self, prefix: str) -> list[str]:
         """Services there are, running or not."""
         try:
-            return sorted(name for name in os.listdir(SCAN_DIR) if name.startswith(prefix))
+            return sorted(path.name for path in SCAN_DIR.iterdir() if path.name.startswith(prefix))
         except FileNotFoundError:
             return []
 
     def write(self, name: str, namespace: str, command: typing.Sequence[str]) -> None:
         """Make a service, or give one another command; neither starts anything."""
+        if not SCAN_DIR.is_dir():
+            raise TenantnetError(f"no supervisor runs on this node: {SCAN_DIR}, where s6-svscan looks, does not exist")
         script = _script(name, namespace, command)
-        if os.path.isdir(_path(name)):
-            _replace(_path(name, "run"), script, 0o755)
+        LOG_DIR.mkdir(parents=True, exist_ok=True)
+        if _path(name).is_dir():
+            _replace(_path(name) / _RUN, script, 0o755)
             return
-        os.makedirs(LOG_DIR, exist_ok=True)
-        hidden = _path(f".{name}")  # s6-svscan does not look at names with a dot, and never sees half a directory
+        hidden = _hidden(name)
         shutil.rmtree(hidden, ignore_errors=True)
-        os.makedirs(f"{hidden}/data")
-        _replace(f"{hidden}/run", script, 0o755)
-        _replace(f"{hidden}/timeout-kill", f"{KILL_AFTER * 1000:.0f}\n", 0o644)
-        os.rename(hidden, _path(name))
+        hidden.mkdir()
+        (hidden / _RECORD).parent.mkdir()
+        _replace(hidden / _RUN, script, 0o755)
+        _replace(hidden / "timeout-kill", f"{KILL_AFTER * 1000:.0f}\n", 0o644)
+        hidden.rename(_path(name))
 
     def is_written(self, name: str, namespace: str, command: typing.Sequence[str]) -> bool:
-        """Whether the service has exactly this command."""
-        return _read(_path(name, "run")) == _script(name, namespace, command)
+        """Whether the service has exactly this command, whichever interpreter is to start it."""
+        return _read(_path(name) / _RUN).splitlines()[1:] == _script(name, namespace, command).splitlines()[1:]
 
     def record(self, name: str, text: str) -> None:
         """Keep a text beside the service."""
-        _replace(_path(name, _RECORD), text, 0o644)
+        _replace(_path(name) / _RECORD, text, 0o644)
 
     def recorded(self, name: str) -> str:
         """The text that was kept; "" when there is none."""
-        return _read(_path(name, _RECORD))
+        return _read(_path(name) / _RECORD)
 
     def pid(self, name: str) -> int | None:
         """Process of a service that is up; None when it is down, and when it dies again and again."""
@@ -77,42 +80,39 @@ class S6:
         if not names:
             return
         self._stop(names)
-        run(["s6-svscanctl", "-a", SCAN_DIR])
-        wait_for(lambda: all(_supervised(n) for n in names), DEADLINE, f"s6 to take up {', '.join(names)}")
+        run(["s6-svscanctl", "-a", str(SCAN_DIR)])
+        until(lambda: all(_supervised(n) for n in names), f"s6 to take up {', '.join(names)}", DEADLINE)
         for name in names:
-            run(["s6-svdt-clear", _path(name)])
-            run(["s6-svc", "-u", _path(name)])
+            run(["s6-svdt-clear", str(_path(name))])
+            run(["s6-svc", "-u", str(_path(name))])
         self._wait_steady(names)
 
     def reload(self, names: typing.Sequence[str]) -> None:
         """Send SIGHUP."""
         for name in names:
-            run(["s6-svc", "-h", _path(name)])
+            run(["s6-svc", "-h", str(_path(name))])
 
     def remove(self, names: typing.Sequence[str]) -> None:
         """End services and remove all that there is of them, their logs too."""
         if not names:
             return
         self._stop(names)
-        hidden = [f".{name}" for name in names]
-        for name, other in zip(names, hidden, strict=True):
-            shutil.rmtree(_path(other), ignore_errors=True)
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(_path(name), _path(other))
-        run(["s6-svscanctl", "-an", SCAN_DIR])
-        wait_for(lambda: not any(_supervised(n) for n in hidden), DEADLINE, f"s6 to leave {', '.join(names)}")
-        for name, other in zip(names, hidden, strict=True):
-            shutil.rmtree(_path(other), ignore_errors=True)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(_log(name))
+        present = [name for name in names if _path(name).is_dir()]
+        for name in present:
+            shutil.rmtree(_hidden(name), ignore_errors=True)
+            _path(name).rename(_hidden(name))
+        run(["s6-svscanctl", "-an", str(SCAN_DIR)])
+        left = f"s6 to leave {', '.join(present)}"
+        until(lambda: not any(_supervised(_hidden(n).name) for n in present), left, DEADLINE)
+        for name in present:
+            shutil.rmtree(_hidden(name))
+            _log(name).unlink(missing_ok=True)
 
     def _stop(self, names: typing.Sequence[str]) -> None:
         running = [name for name in names if _supervised(name)]
         for name in running:
-            run(["s6-svc", "-d", _path(name)])
-        wait_for(
-            lambda: all(_svstat(n, "pid") == ["-1"] for n in running), DEADLINE, f"{', '.join(running)} to end"
-        )
+            run(["s6-svc", "-d", str(_path(name))])
+        until(lambda: all(_svstat(n, "pid") == ["-1"] for n in running), f"{', '.join(running)} to end", DEADLINE)
 
     def _wait_steady(self, names: typing.Sequence[str]) -> None:
         """Wait until each has been up for a while with one process."""
@@ -125,25 +125,39 @@ class S6:
             return pid is not None and now - seen[name][1] >= STEADY
 
         def settled() -> bool:
-            return all([steady(name) for name in names]) or any(_is_looping(name) for name in names)
+            up = [steady(name) for name in names]
+            return all(up) or any(_is_looping(name) for name in names)
 
-        wait_for(settled, DEADLINE, f"{', '.join(names)} to be up")
+        until(settled, f"{', '.join(names)} to be up", DEADLINE)
         if dead := [f"{name} does not stay up: {_last_words(name)}" for name in names if _is_looping(name)]:
             raise TenantnetError("; ".join(dead))
 
 
 def _script(name: str, namespace: str, command: typing.Sequence[str]) -> str:
-    """The `run` file: each line ends in an exec, so that what s6 supervises is the daemon itself and nothing before it."""
-    enter = ["nsenter", f"--net=/run/netns/{namespace}", "--"] if namespace else []
-    return f"#!/bin/sh\nexec >>{shlex.quote(_log(name))} 2>&1\nexec {shlex.join([*enter, *command])}\n"
+    """The `run` file, which becomes the daemon. Python starts it, as no shell should read the command."""
+    argv = ["nsenter", f"--net=/run/netns/{namespace}", "--", *command] if namespace else list(command)
+    return f"""#!/usr/bin/env -S "{sys.executable}" -IS
+import os, signal
+for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the daemon would inherit that
+    signal.signal(number, signal.SIG_DFL)
+log = os.open({str(_log(name))!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+os.dup2(log, 1)
+os.dup2(log, 2)
+os.execvp({argv[0]!r}, {argv!r})
+"""
 
 
-def _path(name: str, file: str = "") -> str:
-    return os.path.join(SCAN_DIR, name, file).rstrip("/")
+def _path(name: str) -> pathlib.Path:
+    return SCAN_DIR / name
 
 
-def _log(name: str) -> str:
-    return f"{LOG_DIR}/{name.removeprefix('tenantnet-')}.log"
+def _hidden(name: str) -> pathlib.Path:
+    """Where a service is while it is made or removed: s6-svscan does not look at names that begin with a dot."""
+    return SCAN_DIR / f".{name}"
+
+
+def _log(name: str) -> pathlib.Path:
+    return LOG_DIR / f"{name}.log"
 
 
 def _last_words(name: str) -> str:
@@ -151,7 +165,7 @@ def _last_words(name: str) -> str:
 
 
 def _svstat(name: str, fields: str) -> list[str]:
-    return run(["s6-svstat", "-o", fields, _path(name)]).split()
+    return run(["s6-svstat", "-o", fields, str(_path(name))]).split()
 
 
 def _supervised(name: str) -> bool:
@@ -166,7 +180,7 @@ def _is_looping(name: str) -> bool:
     since, seconds = _svstat(name, "updownsince,updownfor")
     limit, period = LOOPING
     recent = _tai(since) + int(seconds) - period
-    deaths = [line.split()[0] for line in run(["s6-svdt", _path(name)]).splitlines() if line]
+    deaths = [line.split()[0] for line in run(["s6-svdt", str(_path(name))]).splitlines() if line]
     return len([label for label in deaths if _tai(label) > recent]) >= limit
 
 
@@ -175,16 +189,15 @@ def _tai(label: str) -> float:
     return int(label[2:17], 16) + int(label[17:25], 16) / 1e9
 
 
-def _replace(path: str, text: str, mode: int) -> None:
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(text)
-    os.replace(f"{path}.new", path)
+def _replace(path: pathlib.Path, text: str, mode: int) -> None:
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.chmod(mode)
+    new.replace(path)
 
 
-def _read(path: str) -> str:
+def _read(path: pathlib.Path) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""

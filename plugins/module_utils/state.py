@@ -98,7 +98,9 @@ class Link(Resource):
     promiscuous: bool = False
     tx_checksum: bool = True  # False where the far end is Open vSwitch's userspace datapath (lab.md, first page)
     bridge: dict[str, int] = dataclasses.field(default_factory=dict)  # IFLA_BR_* of a bridge, lower case without prefix
-    sysctls: dict[str, str] = dataclasses.field(default_factory=dict)  # below net.<family>.conf.<device>: {"ipv4.arp_ignore": "8"}
+    sysctls: dict[str, str] = dataclasses.field(
+        default_factory=dict
+    )  # below net.<family>.conf.<device>: {"ipv4.arp_ignore": "8"}
 
     @property
     def key(self) -> Key:

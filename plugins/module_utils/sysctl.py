@@ -7,6 +7,8 @@ Those below `net` are of the network namespace that the calling thread is in (se
 
 from __future__ import annotations
 
+import pathlib
+
 from .errors import TenantnetError
 
 _SWAPPED = str.maketrans("./", "/.")
@@ -16,11 +18,10 @@ def read(name: str) -> str | None:
     """The value with single spaces; None when the kernel does not know the name."""
     path = _path(name)
     try:
-        with open(path, encoding="ascii") as file:
-            return " ".join(file.read().split())
+        return " ".join(path.read_text(encoding="ascii").split())
     except FileNotFoundError:
         # A device without IPv6 (kernel option, or MTU below 1280) has what whoever turns IPv6 off wants to have.
-        return "1" if path.startswith("/proc/sys/net/ipv6/") and path.endswith("/disable_ipv6") else None
+        return "1" if path.match("/proc/sys/net/ipv6/conf/*/disable_ipv6") else None
 
 
 def write(name: str, value: str) -> None:
@@ -28,8 +29,7 @@ def write(name: str, value: str) -> None:
     if read(name) == value:
         return
     try:
-        with open(_path(name), "w", encoding="ascii") as file:
-            file.write(value)
+        _path(name).write_text(value, encoding="ascii")
     except OSError as exc:
         raise TenantnetError(f"sysctl {name} cannot be set to {value}: {exc.strerror}") from exc
 
@@ -40,7 +40,7 @@ def conf(device: str, key: str) -> str:
     return f"net/{family}/conf/{device}/{setting}"
 
 
-def _path(name: str) -> str:
-    """Whichever of dot and slash comes first is the separator; after a dot, slashes stand for dots (eth0/7 is eth0.7)."""
+def _path(name: str) -> pathlib.Path:
+    """The separator is whichever of . and / comes first; where it is the dot, eth0.7 is written eth0/7."""
     separator = next((character for character in name if character in "./"), "/")
-    return f"/proc/sys/{name.translate(_SWAPPED) if separator == '.' else name}"
+    return pathlib.Path("/proc/sys", name.translate(_SWAPPED) if separator == "." else name)

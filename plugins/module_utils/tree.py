@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The regular files below a directory of ours: read as a whole, written one at a time, each at once or not at all.
 
-Nothing below the directory is ever reached through a symbolic link: one that stands there is an entry like any other, and
-goes when it is in the way.
+Nothing below the directory is ever reached through a symbolic link: one that stands there is an entry like any other,
+and goes when it is in the way.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import shutil
 import stat
 import typing
@@ -34,6 +35,8 @@ class Tree:
         """Everything below a directory that is not a directory, by its path relative to it, sorted."""
         top = f"{self._base}/{directory}"
         found: dict[str, Entry] = {}
+        if not pathlib.Path(top).exists():
+            return found
         for path, directories, files, fd in os.fwalk(top, follow_symlinks=False):
             for name in (*directories, *files):
                 entry = _entry(name, fd)
@@ -67,13 +70,13 @@ class Tree:
         """Remove the directories that are empty, `directory` included."""
         for path, _, _ in os.walk(f"{self._base}/{directory}", topdown=False):
             with contextlib.suppress(OSError):  # not empty
-                os.rmdir(path)
+                pathlib.Path(path).rmdir()
 
     @contextlib.contextmanager
     def _open(self, directories: typing.Sequence[str], make: bool = True) -> typing.Iterator[int]:
         """Descriptor of a directory, each step of the way a real directory."""
         if make:
-            os.makedirs(self._base, mode=0o755, exist_ok=True)
+            pathlib.Path(self._base).mkdir(mode=0o755, parents=True, exist_ok=True)
         fd = os.open(self._base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in directories:

@@ -9,13 +9,16 @@ import typing
 
 from .errors import TenantnetError
 
-INTERVAL = 0.02  # seconds between two looks
+T = typing.TypeVar("T")
+
+INTERVAL = 0.01  # seconds between two looks
 
 
-def wait_for(condition: typing.Callable[[], object], deadline: float, what: str) -> None:
-    """Wait until a condition holds; raises TenantnetError, naming what was waited for, after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    while not condition():
+def until(condition: typing.Callable[[], T], what: str, seconds: float = 10.0) -> T:
+    """Wait until a condition holds and return what it gave; raises TenantnetError, naming it, after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
         if time.monotonic() > end:
-            raise TenantnetError(f"waited {deadline:g} s in vain for {what}")
+            raise TenantnetError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(INTERVAL)
+    return value

@@ -10,9 +10,9 @@ module: node
 short_description: Make a node what its node state says
 version_added: 0.1.0
 description:
-  - Applies a node state, as M(tenantnet.ovs.plan#module) computes it, to the node. Open vSwitch bridges, ports and flows, network namespaces,
-    links, routes, iptables chains, ipsets, files and daemons that are marked as belonging to the deployment are made, changed and
-    removed until they are what the state says. Things without such a mark are never touched.
+  - Applies a node state, as the plan computes it, to the node. Open vSwitch bridges, ports and flows, network
+    namespaces, links, routes, iptables chains, ipsets, files and daemons that are marked as belonging to the deployment
+    are made, changed and removed until they are what the state says. Things without such a mark are never touched.
   - When a change cannot be made, the node is brought back to what it was before.
 options:
   state:
@@ -22,8 +22,8 @@ options:
     required: true
   passes:
     description:
-      - V(build) adds and changes things, V(prune) removes what is no longer wanted. To move something between nodes without a gap, run
-        V(build) on all nodes before V(prune) on any.
+      - V(build) adds and changes things, V(prune) removes what is no longer wanted. To move something between nodes
+        without a gap, run V(build) on all nodes before V(prune) on any.
     type: list
     elements: str
     choices: [build, prune]
@@ -102,9 +102,9 @@ def main() -> None:
     # no_log keeps the arguments out of the system's log, and the result is spared: a state may hold secrets.
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True, no_log=True)
     invocation = {"module_args": {name: value for name, value in module.params.items() if name != "state"}}
-    for library, problem in (("ovsdbapp", ovsdb.IMPORT_ERROR), ("pyroute2", netns.IMPORT_ERROR)):
-        if problem:
-            module.fail_json(msg=missing_required_lib(library), exception=problem, invocation=invocation)
+    for library, imported in (("ovsdbapp", ovsdb.ovs_idl), ("pyroute2", netns.IPRoute)):
+        if imported is None:
+            module.fail_json(msg=missing_required_lib(library), invocation=invocation)
     try:
         state = from_json(module.params["state"])
         result = engine.apply(state, module.params["passes"], module.check_mode, module.params["slices"])

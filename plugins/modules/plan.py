@@ -66,6 +66,10 @@ nodes:
   description: State of each node by its name, as M(tenantnet.ovs.node) takes it.
   returned: success
   type: dict
+lock:
+  description: Path of the lock file.
+  returned: success
+  type: path
 checks:
   description: What M(tenantnet.ovs.verify) measures to prove the deployment.
   returned: success

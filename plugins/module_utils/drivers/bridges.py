@@ -1,29 +1,22 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Open vSwitch bridges and their ports.
+"""Open vSwitch bridges.
 
 A bridge or port of ours carries its deployment and slice in external_ids. An adopted bridge is an administrator's: it
-is never changed, and neither is the NIC that already is in it; both count as satisfied and stay unmarked.
-
-A new access or patch port is born dead, as in Neutron: it is on VLAN 4095 or has a peer that does not exist, until the
-flows that guard it are there and `enliven` gives it its real tag or peer.
+counts as satisfied as it is, is never changed, and stays unmarked.
 """
 
 from __future__ import annotations
 
-import contextlib
 import typing
 
 from ..changes import Change
 from ..errors import TenantnetError
 from ..ovsdb import Command, Row, Writer
-from ..state import Bridge, Key, Port, Resource
+from ..state import Bridge, Key, Resource
 from . import Context
 
 DEPLOYMENT, SLICE = "tenantnet-deployment", "tenantnet-slice"
-
-DEAD_VLAN = 4095
-DEAD_PEER = "nonexistent-peer"
 
 
 class BridgeDriver:
@@ -36,26 +29,28 @@ class BridgeDriver:
         self._deployment = context.deployment
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
+        """Bridges with our mark, and those to be adopted."""
         live: dict[Key, Resource] = {}
         for row in self._ovsdb.rows("Bridge").values():
             wanted = desired.get((row["name"],))
-            if _owner(row) == self._deployment:
+            if owner_of(row) == self._deployment:
                 live[(row["name"],)] = _bridge(row)
             elif isinstance(wanted, Bridge) and wanted.adopt:
                 live[wanted.key] = wanted
         return live
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        """Bridges of others that are wanted and not to be adopted, or missing and to be adopted."""
         rows = {row["name"]: row for row in self._ovsdb.rows("Bridge").values()}
         sentences = [
             f"bridge {name} belongs to deployment {owner}; a node carries one, and {self._deployment} is another"
             for name, row in rows.items()
-            if (owner := _owner(row)) not in ("", self._deployment)
+            if (owner := owner_of(row)) not in ("", self._deployment)
         ]
         for bridge in (b for b in desired.values() if isinstance(b, Bridge)):
             if bridge.adopt and bridge.name not in rows:
                 sentences.append(f"bridge {bridge.name} is to be adopted, and does not exist on this node")
-            elif not bridge.adopt and bridge.name in rows and not _owner(rows[bridge.name]):
+            elif not bridge.adopt and bridge.name in rows and not owner_of(rows[bridge.name]):
                 sentences.append(
                     f"bridge {bridge.name} exists and was not made by tenantnet; "
                     "remove it, or let tenantnet_adopt_bridges name it to use it as it is"
@@ -63,6 +58,7 @@ class BridgeDriver:
         return sentences
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
+        """All changes in one transaction."""
         self._ovsdb.transact([self._command(change) for change in changes])
 
     def _command(self, change: Change) -> Command:
@@ -77,108 +73,18 @@ class BridgeDriver:
             "protocols": list(bridge.protocols),
             "other_config": bridge.other_config,
             "mcast_snooping_enable": bridge.mcast_snooping,
-            "external_ids": _mark(self._deployment, bridge.slice),
+            "external_ids": mark(self._deployment, bridge.slice),
         }
         return lambda writer: _write_bridge(writer, bridge.name, columns)
 
 
-class PortDriver:
-    """Ports with one interface each."""
-
-    kind: type[Resource] = Port
-
-    def __init__(self, context: Context) -> None:
-        self._ovsdb = context.ovsdb
-        self._deployment = context.deployment
-
-    def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
-        """A wanted port that does not work reads as absent, and so is made anew."""
-        live: dict[Key, Resource] = {}
-        for bridge, row, interface in self._rows():
-            wanted = desired.get((bridge["name"], row["name"]))
-            if _owner(row) == self._deployment and (wanted is None or _works(interface)):
-                port = _port(bridge["name"], row, interface)
-                live[port.key] = port
-            elif wanted is not None and _is_adopted(bridge, row, interface, wanted):
-                live[wanted.key] = wanted
-        return live
-
-    def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
-        wanted = {port.name: port for port in desired.values() if isinstance(port, Port)}
-        sentences = []
-        for bridge, row, interface in self._rows():
-            port, owner = wanted.get(row["name"]), _owner(row)
-            if owner not in ("", self._deployment):
-                sentences.append(f"port {row['name']} of bridge {bridge['name']} belongs to deployment {owner}")
-            elif port and not owner and not _is_adopted(bridge, row, interface, port):
-                sentences.append(
-                    f"port {port.name} is wanted in bridge {port.bridge}; "
-                    f"it exists in bridge {bridge['name']} and was not made by tenantnet"
-                )
-        return sentences
-
-    def apply(self, changes: typing.Sequence[Change]) -> None:
-        """Remove ports, and make new ones dead. Whatever else changes about a living port is left to `enliven`."""
-        gone = [typing.cast(Port, change.before) for change in changes if change.after is None]
-        made = [typing.cast(Port, change.after) for change in changes if _is_birth(change)]
-        # A transaction of its own: ovs-vswitchd takes a port that goes and comes in one transaction for the same port.
-        if stale := [_removal(port.name) for port in [*gone, *made] if self._exists(port.name)]:
-            self._ovsdb.transact(stale)
-        if made:
-            self._ovsdb.transact([self._creation(port) for port in made])
-            self._settle(made, _is_numbered)
-
-    def enliven(self, changes: typing.Sequence[Change]) -> None:
-        """Give ports their real tag, peer and other columns; raises TenantnetError when one then does not work."""
-        ports = [typing.cast(Port, change.after) for change in changes if change.after is not None]
-        if ports:
-            self._ovsdb.transact([self._update(port) for port in ports])
-            self._settle(ports, _works)
-
-    def _rows(self) -> typing.Iterator[tuple[Row, Row, Row]]:
-        """Every (bridge, port, interface); of a bond, which is never ours, one of its interfaces."""
-        ports, interfaces = self._ovsdb.rows("Port"), self._ovsdb.rows("Interface")
-        for bridge in self._ovsdb.rows("Bridge").values():
-            for row in (ports[key] for key in bridge["ports"]):
-                yield bridge, row, interfaces[row["interfaces"][0]]
-
-    def _exists(self, name: str) -> bool:
-        return any(row["name"] == name for row in self._ovsdb.rows("Port").values())
-
-    def _creation(self, port: Port) -> Command:
-        columns = _port_columns(port, self._deployment)
-        if port.tag is not None:
-            columns.update(tag=[DEAD_VLAN], vlan_mode=["trunk"], trunks=[DEAD_VLAN])
-        options = {**port.options, "peer": DEAD_PEER} if port.type == "patch" else port.options
-        return lambda writer: _insert_port(writer, port, columns, {**_interface_columns(port), "options": options})
-
-    def _update(self, port: Port) -> Command:
-        def command(writer: Writer) -> None:
-            writer.write(writer.find("Port", port.name), _port_columns(port, self._deployment))
-            writer.write(writer.find("Interface", port.name), _interface_columns(port))
-
-        return command
-
-    def _settle(self, ports: typing.Sequence[Port], good: typing.Callable[[Row], bool]) -> None:
-        """Wait until each port is good or hopeless; raises TenantnetError with what Open vSwitch says of the bad ones."""
-
-        def rows() -> dict[str, Row]:
-            found = {row["name"]: row for row in self._ovsdb.rows("Interface").values()}
-            return {port.name: found[port.name] for port in ports}
-
-        with contextlib.suppress(TenantnetError):  # what is wrong at the deadline is told below
-            self._ovsdb.wait(lambda: all(good(row) or row["ofport"] == [-1] for row in rows().values()), "ports")
-        bad = [f"port {name}: {(row['error'] or ['no answer'])[0]}" for name, row in rows().items() if not good(row)]
-        if bad:
-            raise TenantnetError("; ".join(bad))
-
-
-def _owner(row: Row) -> str:
+def owner_of(row: Row) -> str:
     """Deployment that a bridge or port belongs to, "" for things of others."""
     return str(row["external_ids"].get(DEPLOYMENT, ""))
 
 
-def _mark(deployment: str, slice_: str) -> dict[str, str]:
+def mark(deployment: str, slice_: str) -> dict[str, str]:
+    """External_ids that make a bridge or port ours."""
     return {DEPLOYMENT: deployment, SLICE: slice_}
 
 
@@ -194,61 +100,6 @@ def _bridge(row: Row) -> Bridge:
     )
 
 
-def _port(bridge: str, row: Row, interface: Row) -> Port:
-    """A port with trunks or a VLAN mode is not what we make: it reads as dead, so that the difference shows."""
-    tag = [DEAD_VLAN] if row["trunks"] or row["vlan_mode"] else row["tag"]
-    return Port(
-        slice=row["external_ids"].get(SLICE, ""),
-        bridge=bridge,
-        name=row["name"],
-        type=_type(interface),
-        tag=tag[0] if tag else None,
-        options=interface["options"],
-        other_config=row["other_config"],
-        external_ids=interface["external_ids"],
-    )
-
-
-def _type(interface: Row) -> typing.Any:
-    return "" if interface["type"] == "system" else interface["type"]
-
-
-def _is_numbered(interface: Row) -> bool:
-    return bool(interface["ofport"]) and interface["ofport"][0] > 0
-
-
-def _works(interface: Row) -> bool:
-    return _is_numbered(interface) and not interface["error"]
-
-
-def _is_adopted(bridge: Row, row: Row, interface: Row, wanted: Resource) -> bool:
-    """Whether an administrator already put a NIC that is wanted there into an adopted bridge."""
-    unmarked = not _owner(bridge) and not _owner(row)
-    bare = not (row["tag"] or row["trunks"] or row["vlan_mode"] or _type(interface))
-    plain = isinstance(wanted, Port) and wanted.bridge == bridge["name"] and not wanted.type and wanted.tag is None
-    return unmarked and bare and plain
-
-
-def _is_birth(change: Change) -> bool:
-    """A port changes its type only by being made anew."""
-    before, after = typing.cast("Port | None", change.before), typing.cast("Port | None", change.after)
-    return after is not None and (before is None or before.type != after.type)
-
-
-def _port_columns(port: Port, deployment: str) -> Row:
-    return {
-        "tag": [] if port.tag is None else [port.tag],
-        "vlan_mode": [],
-        "trunks": [],
-        "other_config": port.other_config,
-        "external_ids": _mark(deployment, port.slice),
-    }
-
-
-def _interface_columns(port: Port) -> Row:
-    return {"type": port.type, "options": port.options, "external_ids": port.external_ids}
-
-
 def _write_bridge(writer: Writer, name: str, columns: Row) -> None:
     if row := writer.find("Bridge", name):
         writer.write(row, columns)
@@ -260,29 +111,15 @@ def _write_bridge(writer: Writer, name: str, columns: Row) -> None:
 
 def _release_bridge(writer: Writer, name: str) -> None:
     """Our mark goes, the bridge stays as it is: it is an administrator's from now on."""
-    row = writer.find("Bridge", name)
-    writer.write(row, {"external_ids": {k: v for k, v in row.external_ids.items() if k not in (DEPLOYMENT, SLICE)}})
+    if row := writer.find("Bridge", name):
+        kept = {key: value for key, value in row.external_ids.items() if key not in (DEPLOYMENT, SLICE)}
+        writer.write(row, {"external_ids": kept})
 
 
 def _remove_bridge(writer: Writer, name: str) -> None:
-    if row := writer.find("Bridge", name):
-        writer.root().delvalue("bridges", row)
-
-
-def _insert_port(writer: Writer, port: Port, columns: Row, interface_columns: Row) -> None:
-    interface = writer.insert("Interface", {"name": port.name, **interface_columns})
-    row = writer.insert("Port", {"name": port.name, "interfaces": [interface], **columns})
-    bridge = writer.find("Bridge", port.bridge)
-    if bridge is None:
-        raise TenantnetError(f"port {port.name}: bridge {port.bridge} does not exist")
-    bridge.addvalue("ports", row)
-
-
-def _removal(name: str) -> Command:
-    def command(writer: Writer) -> None:
-        row = writer.find("Port", name)
-        for bridge in writer.all("Bridge"):
-            if row in bridge.ports:
-                bridge.delvalue("ports", row)
-
-    return command
+    row = writer.find("Bridge", name)
+    if row is None:
+        return
+    if others := sorted(port.name for port in row.ports if port.name != name and DEPLOYMENT not in port.external_ids):
+        raise TenantnetError(f"bridge {name} still holds ports that were not made by tenantnet: {', '.join(others)}")
+    writer.root().delvalue("bridges", row)

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Daemons and the files that they read.
 
-Files are ours because of their directory, daemons because of their service's name. Whether a daemon is restarted or told
-to read again is decided here; how that is done, by the supervisor.
+Files are ours because of their directory, daemons because of their service's name. Whether a daemon is restarted or
+told to read again is decided here; how that is done, by the supervisor.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import pathlib
 import typing
 
 from ..changes import Change
@@ -100,7 +100,7 @@ class DaemonDriver:
             fields = json.loads(self._supervisor.recorded(service))
             return Daemon(**{**fields, "command": tuple(fields["command"]), "slice": slice_, "name": name})
         except (ValueError, TypeError, KeyError):  # killed before it was recorded
-            return Daemon(slice=slice_, name=name, namespace="", command=())
+            return Daemon(slice=slice_, name=name, namespace="", command=("true",))
 
     def _runs(self, daemon: Daemon) -> bool:
         """Whether it is up, with the command that it should have, in the namespace that has the name now."""
@@ -125,6 +125,6 @@ def _inhabits(pid: int, namespace: str) -> bool:
     """Whether a process is in the network namespace of a name; a namespace made anew is another one."""
     home = f"/run/netns/{namespace}" if namespace else "/proc/self/ns/net"
     try:
-        return os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), os.stat(home))
+        return pathlib.Path(f"/proc/{pid}/ns/net").samefile(home)
     except (FileNotFoundError, ProcessLookupError):
         return False

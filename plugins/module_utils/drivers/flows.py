@@ -11,11 +11,10 @@ latter's spelling. Numbers of ports that are gone stay numbers, so that their fl
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import typing
 
-from ..changes import Change
+from ..changes import Change, line
 from ..errors import TenantnetError
 from ..ovsdb import SOCKET
 from ..run import run
@@ -23,7 +22,7 @@ from ..state import SLICES, Flow, Key, Resource, cookie
 from . import Context
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
-_RUNDIR = os.path.dirname(SOCKET)
+_RUNDIR = SOCKET.parent
 
 _NAME = re.compile(r'"([^"]+)"')
 _NUMBER = re.compile(r"(\bin_port=|\boutput:|\bresubmit[:(])(\d+)")
@@ -112,7 +111,7 @@ class FlowDriver:
         names = {name for flow in flows for name in _names(typing.cast(Flow, flow))}
         if absent := sorted(names - self._ovsdb.interfaces(bridge).keys()):
             raise TenantnetError(f"flows of bridge {bridge} name ports that it does not have: {', '.join(absent)}")
-        what = f"Open vSwitch to give the ports of bridge {bridge} their numbers"
+        what = f"Open vSwitch to number the ports {', '.join(sorted(names))} of bridge {bridge}"
         self._ovsdb.wait(lambda: names <= self._ovsdb.ofports(bridge).keys(), what)
         return {**self._numbers.get(bridge, {}), **self._ovsdb.ofports(bridge)}
 
@@ -121,7 +120,7 @@ class FlowDriver:
         for row in self._ovsdb.rows("Bridge").values():
             bridge = row["name"]
             understood = not row["protocols"] or "OpenFlow14" in row["protocols"]
-            if not understood or not os.path.exists(f"{_RUNDIR}/{bridge}.mgmt"):
+            if not understood or not (_RUNDIR / f"{bridge}.mgmt").exists():
                 continue
             self._numbers[bridge] = self._ovsdb.ofports(bridge)
             names = {number: name for name, number in self._numbers[bridge].items()}
@@ -145,7 +144,12 @@ def _parse(flows: typing.Sequence[Flow]) -> list[_Rule]:
     names = sorted({name for flow in flows for name in _names(flow)})
     numbers = {name: _FIRST_STAND_IN + index for index, name in enumerate(names)}
     lines = [f"cookie=0x1,{_match(flow, numbers)} actions={_numbered(flow.actions, numbers)}\n" for flow in flows]
-    printed = run([*_OFCTL, "parse-flows", "-"], stdin="".join(lines))
+    try:
+        printed = run([*_OFCTL, "parse-flows", "-"], stdin="".join(lines))
+    except TenantnetError as exc:
+        if found := re.search(r" -:(\d+): (.*)", str(exc)):
+            raise TenantnetError(f"{line(flows[int(found[1]) - 1])}: {found[2]}") from exc
+        raise
     return [_rule(found, dict(zip(numbers.values(), names, strict=True)), "") for found in _PARSED.finditer(printed)]
 
 

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import ipaddress
 import typing
 
 from .. import ethtool, sysctl
 from ..errors import TenantnetError
-from ..netns import NetlinkError, Netns, Session
+from ..netns import NetlinkError, Netns, Session, ignoring
 from ..state import Link
 from .survey import Place
 
@@ -36,7 +35,7 @@ def adjust(netns: Netns, place: Place, before: Link, after: Link, group: int) ->
     with netns.enter(after.namespace):
         for key, value in after.sysctls.items():
             sysctl.write(sysctl.conf(after.name, key), value)
-        if after.tx_checksum != ethtool.tx_checksum(after.name) and (before.tx_checksum, after.tx_checksum) != (True, True):
+        if before.tx_checksum != after.tx_checksum != ethtool.tx_checksum(after.name):
             ethtool.set_tx_checksum(after.name, after.tx_checksum)
     _addresses(ipr, index, before.addresses, after.addresses)
     _flags(ipr, index, before, after)
@@ -70,7 +69,7 @@ def _addresses(ipr: Session, index: int, before: typing.Sequence[str], after: ty
     for address in after if old else [address for address in after if address not in before]:
         _add_address(ipr, index, address)
     for address in old:
-        with unless(errno.EADDRNOTAVAIL):
+        with ignoring(errno.EADDRNOTAVAIL):
             ipr.addr("del", index=index, **_parts(address))
     for address in after if old else ():
         _add_address(ipr, index, address)
@@ -79,7 +78,7 @@ def _addresses(ipr: Session, index: int, before: typing.Sequence[str], after: ty
 def _add_address(ipr: Session, index: int, address: str) -> None:
     network = ipaddress.IPv4Interface(address).network
     broadcast = {"broadcast": str(network.broadcast_address)} if network.prefixlen < 31 else {}
-    with unless(errno.EEXIST):
+    with ignoring(errno.EEXIST):
         ipr.addr("add", index=index, **_parts(address), **broadcast)
 
 
@@ -92,16 +91,6 @@ def _flags(ipr: Session, index: int, before: Link, after: Link) -> None:
     change = UP * (after.up != before.up) | PROMISCUOUS * (after.promiscuous != before.promiscuous)
     if change:
         ipr.link("set", index=index, flags=(UP * after.up | PROMISCUOUS * after.promiscuous) & change, change=change)
-
-
-@contextlib.contextmanager
-def unless(*numbers: int) -> typing.Iterator[None]:
-    """Let pass that the kernel has nothing to do, which it says with one of these errnos."""
-    try:
-        yield
-    except NetlinkError as exc:
-        if exc.code not in numbers:
-            raise
 
 
 @contextlib.contextmanager

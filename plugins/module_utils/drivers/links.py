@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network devices: veth pairs, Linux bridges, and Open vSwitch internal ports that move into a namespace.
 
-A device of ours is in a link group of its deployment and slice from birth. The two ends of a veth are links of their own,
-each naming the other, and are born in their namespaces; an end that no link describes belongs to a guest.
+A device of ours is in the link group of its deployment and slice from birth. The two ends of a veth are links of their
+own, each naming the other, and are born in their namespaces. An end that no link describes belongs to a guest, which
+may change its MAC; the one it was born with stays behind as its alias.
 
-What is not compared, because others may rightly change it: addresses with a lifetime (a DHCP client's), the MAC of a
-guest's end, and a promiscuous mode that was not asked for (Open vSwitch's).
+What is not compared, because others may rightly change it: addresses with a lifetime (a DHCP client's) and a
+promiscuous mode that was not asked for (Open vSwitch's).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import typing
 from .. import ethtool, sysctl
 from ..changes import Change
 from ..errors import TenantnetError
-from ..netns import NetlinkError
+from ..netns import ignoring
 from ..state import SLICES, Key, Link, Resource, link_group
 from ..wait import until
 from . import Context
@@ -31,8 +32,20 @@ _KINDS: dict[str, typing.Literal["veth", "bridge", "internal"]] = {
     "tun": "internal",  # of the userspace datapath
 }
 
-#: The hint for a link that is not desired: look at everything that can bring it back.
-_ALL: typing.Final = Link(slice="", namespace="", name="", kind="veth", mac="", peer_mac="", promiscuous=True)
+#: The hint for a link that is not desired: look at whatever it may need to come back.
+_ALL: typing.Final = Link(
+    slice="",
+    namespace="",
+    name="",
+    kind="bridge",
+    mac="",
+    promiscuous=True,
+    bridge=dict.fromkeys(("ageing_time", "mcast_snooping", "nf_call_ip6tables", "nf_call_iptables", "stp_state"), 0),
+    sysctls=dict.fromkeys(("ipv4.arp_announce", "ipv4.arp_ignore", "ipv6.disable_ipv6"), ""),
+)
+
+
+_T = typing.TypeVar("_T")
 
 
 class LinkDriver:
@@ -67,7 +80,9 @@ class LinkDriver:
             message = places[link.namespace].links.get(link.name) if link.namespace in places else None
             awaited = link.kind == "internal" and not link.namespace
             if message is not None and not awaited and not self._is_ours(message):
-                sentences.append(f"link {where(link)} exists and was not made by tenantnet (its link group is {message.get('group')})")
+                sentences.append(
+                    f"link {where(link)} exists and was not made by tenantnet: its group is {message.get('group')}"
+                )
         return sentences
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
@@ -102,7 +117,7 @@ class LinkDriver:
         """Canonical form of a device of ours; the calling thread is in its namespace."""
         name, kind = message.get("ifname"), _KINDS[_kind(message)]
         peer, far = peers.find(place.namespace, message) if kind == "veth" else (None, None)
-        guest_mac = far.get("address") if far is not None and not self._is_ours(far) else None
+        guest_end = None if far is None or self._is_ours(far) else far
         master = place.links.get(place.name_of(message.get("master")))
         return Link(
             slice=self._slices[message.get("group")],
@@ -110,7 +125,7 @@ class LinkDriver:
             name=name,
             kind=kind,
             peer=peer,
-            peer_mac=guest_mac if hint is _ALL else hint.peer_mac,
+            peer_mac=guest_end and guest_end.get("ifalias"),
             alias=message.get("ifalias") or "",
             mac=None if hint.mac is None else message.get("address"),
             mtu=message.get("mtu"),
@@ -119,8 +134,8 @@ class LinkDriver:
             up=bool(message["flags"] & UP),
             promiscuous=hint.promiscuous and bool(message["flags"] & PROMISCUOUS),
             tx_checksum=ethtool.tx_checksum(name) if kind == "veth" or not hint.tx_checksum else True,
-            bridge={key: message.get(("linkinfo", "data", f"br_{key}")) for key in hint.bridge},
-            sysctls={key: value for key in hint.sysctls if (value := sysctl.read(sysctl.conf(name, key))) is not None},
+            bridge=_known({key: message.get(("linkinfo", "data", f"br_{key}")) for key in hint.bridge}),
+            sysctls=_known({key: sysctl.read(sysctl.conf(name, key)) for key in hint.sysctls}),
         )
 
     def _bear(self, link: Link, births: typing.Mapping[Key, Link]) -> set[Key]:
@@ -136,6 +151,8 @@ class LinkDriver:
         namespace, name = link.peer
         far = self._end(births[link.peer]) if link.peer in births else _guest_end(link, name)
         self._add(link, kind="veth", **self._end(link), peer={**far, "net_ns_fd": self._netns.fd(namespace)})
+        if link.peer_mac:
+            self._netns.ipr(namespace).link("set", ifname=name, ifalias=link.peer_mac)
         return {link.key, link.peer}
 
     def _end(self, link: Link) -> dict[str, typing.Any]:
@@ -147,18 +164,15 @@ class LinkDriver:
         """Make it; the name may still be that of a veth whose other end's namespace the kernel is just destroying."""
 
         def attempt() -> bool:
-            try:
+            with ignoring(errno.EEXIST):
                 self._netns.ipr(link.namespace).link("add", **attributes)
-            except NetlinkError as exc:
-                if exc.code != errno.EEXIST:
-                    raise
-                return False
-            return True
+                return True
+            return False
 
         until(attempt, "its name, or its peer's, to become free")
 
     def _fetch(self, link: Link) -> None:
-        """Mark an internal port, which Open vSwitch makes in the node's own namespace, and move it to where it belongs."""
+        """Mark an internal port and move it from the node's own namespace, where Open vSwitch makes it."""
         home = self._netns.ipr()
         (index, *_) = until(lambda: home.link_lookup(ifname=link.name), "Open vSwitch to make this internal port")
         home.link("set", index=index, group=self._group(link), net_ns_fd=self._netns.fd(link.namespace))
@@ -168,18 +182,19 @@ class LinkDriver:
         if not self._netns.exists(link.namespace):
             return
         ipr = self._netns.ipr(link.namespace)
-        try:
+        with told(link), ignoring(errno.ENODEV):
             if link.kind == "internal":  # only Open vSwitch can delete it
                 ipr.link("set", ifname=link.name, state="down", group=0, net_ns_fd=self._netns.fd(""))
             else:
                 ipr.link("del", ifname=link.name)
-        except NetlinkError as exc:
-            if exc.code != errno.ENODEV:
-                raise TenantnetError(f"link {where(link)}: {exc.args[-1]}") from exc
 
 
 def _links(resources: typing.Iterable[Resource | None]) -> list[Link]:
     return [resource for resource in resources if isinstance(resource, Link)]
+
+
+def _known(values: dict[str, _T | None]) -> dict[str, _T]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _kind(message: Message) -> str:

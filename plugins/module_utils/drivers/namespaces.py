@@ -7,7 +7,8 @@ A namespace of ours carries its deployment and slice as the alias of its loopbac
 
 from __future__ import annotations
 
-import os
+import functools
+import pathlib
 import typing
 
 from .. import sysctl
@@ -40,12 +41,15 @@ class ModuleDriver:
         pass
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
-        return {key: m for key, m in desired.items() if isinstance(m, Module) and os.path.exists(m.probe)}
+        """A feature that is there, in whatever way, is as good as the module."""
+        return {key: m for key, m in desired.items() if isinstance(m, Module) and pathlib.Path(m.probe).exists()}
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        """Nothing is in the way of a module."""
         return []
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
+        """Load it; what its loading switches on for everybody is set right at once."""
         for module in (change.after for change in changes):
             if isinstance(module, Module):
                 run(["modprobe", module.name])
@@ -61,6 +65,7 @@ class SysctlDriver:
         pass
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
+        """What the kernel does not know is left out."""
         values = {key: sysctl.read(*key) for key in desired}
         return {
             key: Sysctl(slice=desired[key].slice, name=key[0], value=value)
@@ -69,9 +74,11 @@ class SysctlDriver:
         }
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        """Nothing: a setting has no owner."""
         return []
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
+        """Write the values."""
         for setting in (change.after for change in changes):
             if isinstance(setting, Sysctl):
                 sysctl.write(setting.name, setting.value)
@@ -98,27 +105,29 @@ class NamespaceDriver:
         return live
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
-        sentences = []
-        for (name,) in desired:
-            if self._netns.exists(name) and marked_slice(self._alias(name), self._deployment) is None:
-                owner = "another deployment" if (self._alias(name) or "").startswith("tenantnet ") else "somebody else"
-                sentences.append(f"network namespace {name} exists and belongs to {owner}; remove it with `ip netns delete {name}`")
-        return sentences
+        """Namespaces of others with a name of ours."""
+        names = [name for (name,) in desired if self._netns.exists(name)]
+        return [
+            f"network namespace {name} exists and was not made by this deployment: its lo has the alias {alias or ''!r}"
+            for name, alias in ((name, self._alias(name)) for name in names)
+            if marked_slice(alias, self._deployment) is None
+        ]
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
+        """Make, mark and set up, or delete; loopback is up in each."""
         for change in changes:
             before, after = change.before, change.after
             if not isinstance(after, Namespace):
                 self._netns.delete(*change.key)
                 continue
             if before is None:
-                self._netns.create(after.name, lambda ipr, slice_=after.slice: self._prepare(ipr, slice_))
+                self._netns.create(after.name, functools.partial(self._prepare, after.slice))
             elif before.slice != after.slice:
-                self._prepare(self._netns.ipr(after.name), after.slice)
+                self._prepare(after.slice, self._netns.ipr(after.name))
             with self._netns.enter(after.name):
                 _write(after.sysctls)
 
-    def _prepare(self, ipr: Session, slice_: str) -> None:
+    def _prepare(self, slice_: str, ipr: Session) -> None:
         ipr.link("set", index=LOOPBACK, state="up", ifalias=mark(self._deployment, slice_))
 
     def _alias(self, name: str) -> str | None:

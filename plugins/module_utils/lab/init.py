@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 import signal
 import sys
@@ -45,29 +44,30 @@ def check() -> None:
 def spawn(mark: str, hostname: str, disk: str, services: Services) -> int:
     """Start the init of a machine and return its process id; raises TenantnetError when it does not come up.
 
-    The pipe tells how it went: the process id, then the error, if any. Its last holder's exec closes it.
+    A pipe tells how it went, in lines: the process id, and errors. The last holder's exec closes it.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _attempt(writer, lambda: _become_parent(writer, mark, hostname, disk, services))
+        attempt(writer, lambda: _become_parent(writer, mark, hostname, disk, services))
     os.close(writer)
     with open(reader, encoding="utf-8") as pipe:
-        pid, _, error = pipe.read().partition("\n")
+        lines = pipe.read().splitlines()
     os.waitpid(child, 0)
-    if error or not pid:
-        raise TenantnetError(f"machine {mark} did not start: {error or 'it was killed'}")
-    return int(pid)
+    if len(lines) == 1 and lines[0].isdigit():
+        return int(lines[0])
+    errors = " ".join(line for line in lines if not line.isdigit())
+    raise TenantnetError(f"machine {mark} did not start: {errors or 'it was killed'}")
 
 
-def _attempt(writer: int, step: typing.Callable[[], None]) -> typing.NoReturn:
+def attempt(writer: int, step: typing.Callable[[], None]) -> typing.NoReturn:
     """Take a step in a child, which must never return into its parent's code, and tell its error."""
     try:
         step()
         os._exit(0)
     except BaseException as exc:
-        os.write(writer, f"\n{exc}".encode())
+        os.write(writer, f"{exc}\n".encode())
     finally:
         os._exit(1)
 
@@ -78,8 +78,8 @@ def _become_parent(writer: int, mark: str, hostname: str, disk: str, services: S
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET)
     pid = os.fork()
     if pid == 0:
-        _attempt(writer, lambda: _become_init(writer, mark, hostname, disk, services))
-    os.write(writer, str(pid).encode())
+        attempt(writer, lambda: _become_init(writer, mark, hostname, disk, services))
+    os.write(writer, f"{pid}\n".encode())
 
 
 def _become_init(writer: int, mark: str, hostname: str, disk: str, services: Services) -> None:
@@ -89,10 +89,8 @@ def _become_init(writer: int, mark: str, hostname: str, disk: str, services: Ser
     mount_all(disk)
     for name, command in services.items():
         write_service(f"{SERVICES}/{name}", command)
-    _detach_stdio("/var/log/init.log", keep=writer)
-    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)  # Python's own choice for the first two would be inherited
-    os.execvpe("s6-svscan", ["s6-svscan", SERVICES], {"PATH": PATH, "LANG": "C.UTF-8", MARK: mark})
+    log = os.open("/var/log/init.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    become_scanner(log, writer, mark)
 
 
 def mount_all(disk: str) -> None:
@@ -103,11 +101,6 @@ def mount_all(disk: str) -> None:
         os.makedirs(directory)
     for directory, (place, _) in DISK.items():
         kernel.bind(f"{disk}/{directory}", place)
-    mount_kernel()
-
-
-def mount_kernel() -> None:
-    """Mount /proc of the present PID namespace and /sys of the present network namespace."""
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", flags)
     kernel.mount("sysfs", "/sys", "sysfs", flags)
@@ -115,20 +108,34 @@ def mount_kernel() -> None:
 
 def write_service(directory: str, command: typing.Sequence[str]) -> None:
     """Make a service directory whose process becomes the command. Python starts it, as no shell should read it."""
+    write_run(
+        directory,
+        f"""#!/usr/bin/env -S "{sys.executable}" -IS
+import os, signal
+for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the daemon would inherit that
+    signal.signal(number, signal.SIG_DFL)
+os.execvp({command[0]!r}, {list(command)!r})
+""",
+    )
+
+
+def write_run(directory: str, script: str) -> None:
+    """Make a service directory with this script."""
     os.makedirs(directory)
     with open(f"{directory}/run", "w", encoding="utf-8") as file:
-        print(f'#!/usr/bin/env -S "{sys.executable}" -IS', file=file)
-        print(f"# {shlex.join(command)}", file=file)
-        print(f"import os\nos.execvp({command[0]!r}, {list(command)!r})", file=file)
+        file.write(script)
     os.chmod(f"{directory}/run", 0o755)
 
 
-def _detach_stdio(log: str, keep: int) -> None:
-    """Read nothing, write to a log, and hold no other descriptor of the program that started us."""
+def become_scanner(log: int, writer: int, mark: str) -> typing.NoReturn:
+    """Become s6-svscan, which writes to a log and holds nothing else of the program that it was."""
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
-        if fd != keep:
+        if fd > 2 and fd != writer:  # the exec closes that one, which says that all went well
             with contextlib.suppress(OSError):  # the one that listed the directory
                 os.close(fd)
-    os.open("/dev/null", os.O_RDONLY)
-    os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-    os.dup2(1, 2)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    os.execvpe("s6-svscan", ["s6-svscan", SERVICES], {"PATH": PATH, "LANG": "C.UTF-8", MARK: mark})

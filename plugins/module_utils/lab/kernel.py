@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import typing
 
 # <sched.h>
@@ -19,9 +20,10 @@ CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x2, 0x4, 0x8
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MNT_DETACH = 0x2
 
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -64,6 +66,11 @@ def pivot_root(root: str) -> None:
 def set_hostname(name: str) -> None:
     """Name the present UTS namespace."""
     _call(_libc.sethostname, name.encode(), ctypes.c_size_t(len(name.encode())))
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends, however it does."""
+    _call(_libc.prctl, _PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
 
 
 @contextlib.contextmanager

@@ -107,14 +107,22 @@ def plan(lab: Lab, specs: typing.Sequence[spec.Spec]) -> Plan:
     """The steps, in their order: machines, wires, then what needs both."""
     before = lab.facts()
     after = {spec.FABRIC: spec.fabric(specs)} | {one.name: one.facts for one in specs}
-    steps: list[Step] = []
-    for name in sorted(before.keys() - after.keys()):
-        steps.append(Step(f"remove {name}", lab.machine(name).remove))
-    steps += _fabric_steps(lab, before.get(spec.FABRIC, {}), after[spec.FABRIC])
+    live = before if before.get(spec.FABRIC) else {}
+    steps = [*_end_steps(lab, before, live, after), *_fabric_steps(lab, live.get(spec.FABRIC, {}), after[spec.FABRIC])]
     for stage in (_start, _plug, _settle):
         for one in specs:
-            steps += stage(lab, one, before.get(one.name, {}))
+            steps += stage(lab, one, live.get(one.name, {}))
     return Plan(before, after, tuple(steps))
+
+
+def _end_steps(lab: Lab, before: Facts, live: Facts, after: Facts) -> typing.Iterator[Step]:
+    """Machines that are no longer wanted; and all that the fabric took the wires with, from NICs and from Open vSwitch."""
+    for name in sorted(before):
+        machine = lab.machine(name)
+        if name not in after:
+            yield Step(f"remove {name}", machine.remove)
+        elif before[name] and name not in live:
+            yield Step(f"end {name}, which has lost its wires", machine.kill)
 
 
 def _fabric_steps(lab: Lab, live: spec.Facts, wanted: spec.Facts) -> typing.Iterator[Step]:
@@ -146,7 +154,7 @@ def _settle(lab: Lab, one: spec.Spec, live: spec.Facts) -> typing.Iterator[Step]
         yield Step(f"set lo of {one.name}", lambda: wires.set_device(machine, "lo", one.loopback))
     if one.ovs and "restored" not in live:
         yield Step(f"wait for Open vSwitch of {one.name}", lambda: ovs.wait(machine))
-    if (nic := one.underlay) and live.get(spec.UNDERLAY) != one.facts[spec.UNDERLAY]:
+    if (nic := one.underlay) and any(live.get(name) != one.facts[name] for name in (spec.UNDERLAY, nic.name)):
         yield Step(f"add {spec.UNDERLAY} to {one.name}", lambda: _add_underlay(machine, nic))
     if "restored" not in live:
         yield Step(f"restore what {one.name} has recorded", lambda: _restore(machine))

@@ -63,6 +63,7 @@ def add_underlay(machine: Machine, nic: str, mac: str, mtu: int) -> None:
     """Put the tunnel NIC into the underlay bridge, which has the NIC's MAC; no address yet. Raises TenantnetError."""
     name = spec.UNDERLAY
     bridge = ["set", "Bridge", name, "datapath_type=netdev", "fail_mode=standalone", f"other_config:hwaddr={mac}"]
-    add = ["--may-exist", "add-br", name, "--", "--may-exist", "add-port", name, nic]
     device = ["set", "Interface", name, f"mtu_request={mtu}"]
-    machine.run(["ovs-vsctl", f"--timeout={_DEADLINE}", *add, "--", *bridge, "--", *device])
+    ovs_vsctl = ["ovs-vsctl", f"--timeout={_DEADLINE}"]
+    machine.run([*ovs_vsctl, "--if-exists", "del-port", nic])  # it may be a new device of the same name
+    machine.run([*ovs_vsctl, "--may-exist", "add-br", name, "--", *bridge, "--", *device, "--", "add-port", name, nic])

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import typing
 
-from ..wait import until
+from ..errors import TenantnetError
 
 #: Marks a process, and all that it starts, as one of a lab: "<lab>/<machine>".
 MARK = "TENANTNET_LAB"
@@ -48,11 +49,15 @@ def _environment(pid: int) -> list[bytes]:
 
 def kill(pid: int, seconds: float = 10.0) -> None:
     """End a process at once and wait until it has gone; raises TenantnetError after so many seconds."""
-    started = start_time(pid)
-    if started is None:
-        return
     try:
-        os.kill(pid, signal.SIGKILL)
+        descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    until(lambda: start_time(pid) != started, f"process {pid} to end", seconds)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        if not select.select([descriptor], [], [], seconds)[0]:
+            raise TenantnetError(f"waited {seconds:g} s in vain for process {pid} to end")
+    except ProcessLookupError:  # it has ended, and waits for its parent to ask how
+        return
+    finally:
+        os.close(descriptor)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ..topology import model
 from . import checks_places as places
+from . import names
 from .check import Check
 from .checks_places import Place
 from .verdict import Service, Side, allows
@@ -105,17 +106,17 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     me, anchor = places.of(topology, port), receivers[0]
     honest = arp("arp", me, anchor["ip"])
     forged: list[tuple[str, Frame, Frame]] = [
-        ("a forged MAC in ARP", arp("arp-mac", me, anchor["ip"], mac=FORGED_MAC), honest),
-        ("a forged address in an ARP request", arp("arp-ip", me, free, spa=free), honest),
-        ("a forged address in an ARP reply", arp("arp-reply", me, free, op=2, spa=free), honest),
-        ("a router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
+        ("ARP with a forged MAC", arp("arp-mac", me, anchor["ip"], mac=FORGED_MAC), honest),
+        ("an ARP request with a forged address", arp("arp-ip", me, free, spa=free), honest),
+        ("an ARP reply with a forged address", arp("arp-reply", me, free, op=2, spa=free), honest),
+        ("an IPv6 router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
         ("a ping6", _icmp6("ping6", me, ECHO_REQUEST_V6), honest),
     ]
     if _may_send(topology, port, anchor):
         ip = _udp("ip", me, anchor["mac"], anchor["ip"])
         forged += [
-            ("a forged MAC", _udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
-            ("a forged address", _udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
+            ("a packet with a forged MAC", _udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
+            ("a packet with a forged address", _udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
             ("a DHCP server's reply", _udp("dhcp-offer", me, BROADCAST, "255.255.255.255", server=True), ip),
         ]
     for words, frame, control in forged:
@@ -191,6 +192,7 @@ def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         args={
             "source": me,
             "control": arp("control", me, control["ip"]),
+            "devices": [names.device(prefix, port.id) for prefix in ("tap", "qbr", "qvb", "qvo")],
             "node": {"node": port.node, "namespace": "", "device": "", "label": port.node, "ours": True},
         },
         negative=True,
@@ -228,13 +230,13 @@ def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: 
     # A router or DHCP server stands in one network only, but one router may have legs in both.
     receivers, never_at = [*own, *strangers], list(range(len(own), len(own) + len(strangers)))
     one, two = topology.networks[port.network].label, topology.networks[other.network].label
-    frames = [("a broadcast", arp("arp", me, there["ip"]), list(range(len(own))))]
+    frames = [("A broadcast", arp("arp", me, there["ip"]), list(range(len(own))))]
     if _may_send(topology, port, own[0]) and not _connected(topology, port, other):
-        frames.append((f"a packet for {there['ip']}", _udp("ip", me, own[0]["mac"], there["ip"]), [0]))
+        frames.append((f"A packet for {there['ip']}", _udp("ip", me, own[0]["mac"], there["ip"]), [0]))
     for words, frame, control_at in frames:
         yield Check(
             id=f"isolation.{one}|{two}.{frame['token']}",
-            title=f"{words} of {me['label']} is seen in {one} and not in {two}",
+            title=f"{words} from {me['label']} is seen in {one} and not in {two}",
             group="isolation",
             node=port.node,
             kind="frame",

@@ -14,11 +14,9 @@ from .check import Check
 
 def checks(topology: model.Topology) -> Iterator[Check]:
     """A lease for each instance port on a subnet with DHCP."""
-    for port in places.instance_ports(topology):
+    for port in places.addressed(topology):
         network = topology.networks[port.network]
         subnet = topology.subnet(port.fixed_ips[0].subnet)
-        if not subnet.enable_dhcp or not network.dhcp_nodes:
-            continue
         place = places.of(topology, port)
         yield Check(
             id=f"lease.{place['label']}",

@@ -75,6 +75,15 @@ def instance_ports(topology: model.Topology) -> list[model.Port]:
     return sorted(ports, key=lambda p: (topology.instances[p.device].label, label(topology, p)))
 
 
+def addressed(topology: model.Topology) -> list[model.Port]:
+    """Ports of instances that get their address by DHCP: without it nobody tells the guest."""
+    return [
+        p
+        for p in instance_ports(topology)
+        if topology.subnet(p.fixed_ips[0].subnet).enable_dhcp and topology.networks[p.network].dhcp_nodes
+    ]
+
+
 def ports_of(topology: model.Topology, network: str, owner: str) -> list[model.Port]:
     """Ports of one kind on a network that have an address."""
     ports = [p for p in topology.ports.values() if p.network == network and p.owner == owner and p.fixed_ips]

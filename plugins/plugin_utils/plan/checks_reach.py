@@ -25,7 +25,7 @@ MAX_PORTS = 12
 
 def checks(topology: model.Topology) -> Iterator[Check]:
     """Everything about reachability."""
-    for port in places.instance_ports(topology):
+    for port in places.addressed(topology):
         yield from _case1(topology, port)
         yield from _mtu(topology, port)
     for floating_ip in sorted(topology.floating_ips.values(), key=lambda f: f.address):
@@ -81,7 +81,7 @@ def _case2(topology: model.Topology, floating_ip: model.FloatingIp) -> Iterator[
     external = topology.routers[floating_ip.router].external_network
     subnets = topology.networks[external].subnets if external else ()
     client = next((s.gateway_ip for s in subnets if s.holds(floating_ip.address)), None)
-    if client is None or port.owner != "instance":
+    if client is None or port not in places.addressed(topology):
         return
     source = {**places.outside(), "ip": client}
     name = f"case2.{places.label(topology, port)}.{floating_ip.address}"
@@ -93,7 +93,7 @@ def _case2(topology: model.Topology, floating_ip: model.FloatingIp) -> Iterator[
 
 def _east_west(topology: model.Topology) -> Iterator[Check]:
     """Each instance port is asked from one neighbour of each sort: same node, other node, other network of a router."""
-    ports = places.instance_ports(topology)
+    ports = places.addressed(topology)
     by_network: dict[str, list[model.Port]] = {}
     for port in ports:
         by_network.setdefault(port.network, []).append(port)
@@ -136,7 +136,7 @@ def _neighbour(topology: model.Topology, group: Group, sources: list[model.Port]
     source = min(after, key=lambda p: p.id)
     place = places.of(topology, source)
     name = f"eastwest.{place['label']}>{places.label(topology, port)}"
-    left = f" ({len(sources) - 1} more such neighbours not asked)" if len(sources) > 1 else ""
+    left = f" ({len(sources) - 1} more like it not asked)" if len(sources) > 1 else ""
     yield from _pair(topology, name, group, place, source, port, port.fixed_ips[0].address, left)
 
 
@@ -171,14 +171,15 @@ def _pair(
         "needs": [places.OUTSIDE] if source["node"] == places.OUTSIDE else [],
     }
     who = f"{place['label']}" + (f" at {address}" if address != place["ip"] else "")
-    sort = f"{_distance(source, place)}{left}"
+    sort = f"{_distance(source, place, same_network)}{left}"
     if opened:
         title = f"{source['label']} reaches {who} {sort}: {_listed(opened)}"
         yield Check(
             id=f"{name}.open", title=title, group=group, node=port.node, kind="open", args=args, requires_guest=True
         )
     if closed:
-        title = f"{source['label']} reaches nothing else of {who}: {_listed(closed)} stay closed"
+        nothing = "nothing else" if opened else "nothing"
+        title = f"{source['label']} reaches {nothing} of {who}: {_listed(closed)} stay closed"
         yield Check(
             id=f"{name}.closed",
             title=title,
@@ -191,10 +192,10 @@ def _pair(
         )
 
 
-def _distance(source: Place, destination: Place) -> str:
-    if source["node"] == places.OUTSIDE:
+def _distance(source: Place, destination: Place, same_network: bool) -> str:
+    if not same_network:
         return "through its router"
-    return f"on {source['node']}" if source["node"] == destination["node"] else f"from {source['node']}"
+    return f"on {source['node']}" if source["node"] == destination["node"] else "across nodes"
 
 
 def _listed(services: list[str]) -> str:

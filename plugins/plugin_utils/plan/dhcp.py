@@ -63,9 +63,7 @@ def _default_route(namespace: str, device: str, subnets: list[model.Subnet]) -> 
     for subnet in subnets:
         if subnet.gateway_ip:
             return [
-                Route(
-                    slice=SLICE, namespace=namespace, destination="0.0.0.0/0", device=device, via=subnet.gateway_ip
-                )
+                Route(slice=SLICE, namespace=namespace, destination="0.0.0.0/0", device=device, via=subnet.gateway_ip)
             ]
     return []
 
@@ -134,9 +132,7 @@ def _nameservers(topology: model.Topology, network: model.Network, subnet: model
     return [ip.address for p in servers for ip in p.fixed_ips if ip.subnet == subnet.id]
 
 
-def classless_routes(
-    topology: model.Topology, network: model.Network, subnet: model.Subnet
-) -> list[tuple[str, str]]:
+def classless_routes(topology: model.Topology, network: model.Network, subnet: model.Subnet) -> list[tuple[str, str]]:
     """Option 121: other subnets of the wire, host routes, metadata through the router, the default route last."""
     routes = [(s.cidr, "0.0.0.0") for s in network.subnets if s.id != subnet.id]
     routes += [(destination, nexthop) for destination, nexthop in subnet.host_routes if destination != "0.0.0.0/0"]

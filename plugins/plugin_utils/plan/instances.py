@@ -50,7 +50,13 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
 
     def link(name: str, kind: str, **fields: object) -> Link:
         return Link(
-            slice=SLICE, namespace="", name=name, kind=kind, alias=port.label, mtu=network.mtu, **fields  # type: ignore[arg-type]
+            slice=SLICE,
+            namespace="",
+            name=name,
+            kind=kind,
+            alias=port.label,
+            mtu=network.mtu,
+            **fields,  # type: ignore[arg-type]
         )
 
     return [

@@ -3,8 +3,8 @@
 """The lock file, topology.lock.yml: every value that is in use, who has it, and what is not free again yet.
 
 One line a value, sorted, so that a review reads it and two branches that choose the same value conflict. `id` is what
-counts; the name beside it is for people. A value under `retiring` belonged to something that is gone, and nothing else gets
-it before each node named there has confirmed that it no longer carries it.
+counts; the name beside it is for people. A value under `retiring` belonged to something that is gone, and nothing else
+gets it before each node named there has confirmed that it no longer carries it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import json
 import os
 import pathlib
+import re
 import tempfile
 import typing
 
-from ..topology.errors import Problem, TopologyErrors
-from ..topology.source import Report, Sources, dotted, read
+from ..topology.source import Report, Sources, read
 
 VERSION: typing.Final = 1
 HEADER: typing.Final = """\
@@ -37,6 +38,7 @@ SCOPES: typing.Final[dict[Kind, str]] = {
     "zone": "node",
 }
 _TEXTS: typing.Final = ("address", "mac")  # kinds whose values are text
+_RESTORE: typing.Final = "restore it from version control"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +74,108 @@ def confirmed(lock: Lock, nodes: typing.Collection[str]) -> Lock:
 
 def load(path: pathlib.Path) -> Lock:
     """The lock in a file, empty when there is none. Raises TopologyErrors when it is not one that tenantnet wrote."""
+    path = path.resolve()
     if not path.exists():
         return Lock()
     report = Report(Sources())
-    data = read(path, path.name, report, large=True)
-    if isinstance(data, dict) and data.get("version") != VERSION:
-        report.add(path.name, ("version",), f"is not {VERSION}, the version that this tenantnet reads")
+    data = read(path, path.name, report, times=100)
     report.stop()
-    try:
-        pins = tuple(_pin(kind, entry, path.name) for kind in SCOPES for entry in data.get(_heading(kind), ()))
-        retiring = tuple(_pin(entry["kind"], entry, path.name) for entry in data.get("retiring", ()))
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise TopologyErrors([Problem(file=path.name, message="is not a lock file", hint=_RESTORE)]) from None
-    lock = Lock(pins=pins, retiring=retiring)
-    _check(lock, path.name)
+    if not isinstance(data, dict) or data.get("version") != VERSION:
+        report.add(path.name, ("version",), f"is not a lock file of version {VERSION}", _RESTORE)
+        report.stop()
+    lock = Lock(
+        pins=tuple(pin for kind in SCOPES for pin in _entries(data, kind, path.name, report)),
+        retiring=tuple(_entries(data, "retiring", path.name, report)),
+    )
+    report.stop()
     return lock
 
 
-_RESTORE: typing.Final = "restore it from version control"
+def dump(lock: Lock) -> str:
+    """The text of a lock file: the same lock gives the same bytes."""
+    lines = [HEADER + f"version: {VERSION}"]
+    for kind in SCOPES:
+        pins = sorted((p for p in lock.pins if p.kind == kind), key=_order)
+        lines += [f"{kind}:", *map(_line, pins)] if pins else []
+    if lock.retiring:
+        lines += ["retiring:", *map(_line, sorted(lock.retiring, key=lambda p: (p.kind, _order(p))))]
+    return "\n".join(lines) + "\n"
+
+
+def write(path: pathlib.Path, lock: Lock) -> bool:
+    """Replace the file in one step if its text differs; tells whether it did.
+
+    A run as root leaves the file to whoever owns it, or owns the directory.
+    """
+    path = path.resolve()
+    content = dump(lock).encode()
+    if path.exists() and path.read_bytes() == content:
+        return False
+    model = path.stat() if path.exists() else path.parent.stat()
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            os.fchmod(file.fileno(), model.st_mode & 0o777 if path.exists() else 0o644)
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), model.st_uid, model.st_gid)
+            file.flush()
+            os.fsync(file.fileno())
+            pathlib.Path(file.name).rename(path)
+        except BaseException:
+            pathlib.Path(file.name).unlink(missing_ok=True)
+            raise
+    return True
+
+
+@contextlib.contextmanager
+def held(path: pathlib.Path) -> typing.Iterator[None]:
+    """Keep other runs from changing a lock file between reading and writing it: they wait for this one."""
+    descriptor = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _entries(data: dict[str, typing.Any], section: str, file: str, report: Report) -> list[Pin]:
+    """The pins of one section; two that share a place are told."""
+    found: dict[tuple[Kind, str, int | str], Pin] = {}
+    entries = data.get(section) or []
+    for index, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+        try:
+            pin = _pin(section, entry)
+        except (KeyError, TypeError, ValueError):
+            report.add(file, (section, index), "is not an entry of a lock file", _RESTORE)
+            continue
+        if other := found.get(pin.place):
+            message = f"{pin.value} is given twice, to '{other.name}' and to '{pin.name}'"
+            hint = "after a merge of two branches, delete the line of the one that no node has yet"
+            report.add(file, (section, index), message, hint)
+        found[pin.place] = pin
+    return list(found.values())
+
+
+def _pin(section: str, entry: dict[str, typing.Any]) -> Pin:
+    kind = typing.cast(Kind, entry["kind"] if section == "retiring" else section)
+    scope = entry[SCOPES[kind]] if SCOPES[kind] else ""
+    nodes = tuple(entry["nodes"]) if section == "retiring" else ()
+    texts = (scope, entry["id"], entry["name"], *nodes)
+    if not all(isinstance(text, str) for text in texts) or isinstance(entry["value"], str) != (kind in _TEXTS):
+        raise ValueError(entry)
+    return Pin(kind=kind, scope=scope, value=entry["value"], id=entry["id"], name=entry["name"], nodes=nodes)
+
+
+def _line(pin: Pin) -> str:
+    # Double quotes as in JSON: a name holds colons, and a MAC would be a number to some readers.
+    fields: dict[str, typing.Any] = {"kind": pin.kind} if pin.nodes else {}
+    fields |= {"value": pin.value, "name": pin.name, "id": pin.id}
+    fields |= {SCOPES[pin.kind]: pin.scope} if SCOPES[pin.kind] else {}
+    fields |= {"nodes": pin.nodes} if pin.nodes else {}
+    return f"- {{{', '.join(f'{key}: {json.dumps(value)}' for key, value in fields.items())}}}"
+
+
+def _order(pin: Pin) -> tuple[str, str, tuple[int, ...], str]:
+    value = pin.value
+    numbers = (value,) if isinstance(value, int) else tuple(int(part, 16) for part in re.split(r"[.:]", value))
+    return (pin.scope if SCOPES[pin.kind] != "network" else "", pin.name, numbers, pin.id)

@@ -132,7 +132,9 @@ def _mangle(qr: list[str], qg: str | None, enable_snat: bool) -> dict[str, list[
     """Marks: where a packet came from, kept for its connection."""
     unmarked = f"-m connmark --mark 0x0/{SCOPE_MASK}"
     save = f"{unmarked} -j CONNMARK --save-mark --nfmask {SCOPE_MASK} --ctmask {SCOPE_MASK}"
-    restore = f"-m connmark ! --mark 0x0/{SCOPE_MASK} -j CONNMARK --restore-mark --nfmask {SCOPE_MASK} --ctmask {SCOPE_MASK}"
+    restore = (
+        f"-m connmark ! --mark 0x0/{SCOPE_MASK} -j CONNMARK --restore-mark --nfmask {SCOPE_MASK} --ctmask {SCOPE_MASK}"
+    )
     devices = [*qr, qg] if qg else qr
     return {
         "PREROUTING": [f"-j {P}PREROUTING"],

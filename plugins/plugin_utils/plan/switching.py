@@ -111,9 +111,7 @@ def _integration_flows() -> list[Resource]:
 # ------------------------------------------------------------------------------------------------- physical bridges
 
 
-def _physical_bridge(
-    topology: model.Topology, node: model.Node, physical: model.PhysicalNetwork
-) -> list[Resource]:
+def _physical_bridge(topology: model.Topology, node: model.Node, physical: model.PhysicalNetwork) -> list[Resource]:
     """br-vlan, br-ex: the NIC of a physical network, joined to br-int by a pair of patch ports (datapath.md 1.6)."""
     bridge = physical.bridge
     int_port, phy_port = names.patch("int-", bridge), names.patch("phy-", bridge)

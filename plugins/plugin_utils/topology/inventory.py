@@ -15,7 +15,7 @@ import pydantic
 from .errors import suggest
 from .messages import collect
 from .model import Node
-from .raw import Part
+from .parts import Part
 from .source import Path, Report
 from .words import Address, Device, Items, Name
 
@@ -46,7 +46,7 @@ class Settings(Part):
 
     deployment: Name
     datapath: typing.Literal["system", "netdev"]
-    interfaces: dict[str, Device] = {}
+    interfaces: dict[str, Device] = pydantic.Field(default_factory=dict)
     tunnel_ip: Address | None = None
     firewall: typing.Literal["iptables_hybrid"] = "iptables_hybrid"
     adopt_bridges: Items[Device] = ()
@@ -102,7 +102,13 @@ def _settings(host: Host, report: Report) -> Settings | None:
         known = [PREFIX + k for k in (*Settings.model_fields, *OTHERS)]
         at(report, host["name"], key, f"'{PREFIX}{key}' is not a variable of tenantnet", suggest(PREFIX + key, known))
     if ours.get("datapath", "auto") == "auto":
-        at(report, host["name"], "datapath", "must be 'system' or 'netdev' here", "'auto' is for the playbook to resolve")
+        at(
+            report,
+            host["name"],
+            "datapath",
+            "must be 'system' or 'netdev' here",
+            "'auto' is for the playbook to resolve",
+        )
         ours["datapath"] = "system"
     if ours.get("firewall") == "openvswitch":
         at(report, host["name"], "firewall", "'openvswitch' is not a firewall of this version", "use 'iptables_hybrid'")

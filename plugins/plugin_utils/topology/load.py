@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and checks a whole topology: the inventory's hosts, provider.yml and the projects' files.
 
-Two phases, each of which tells all its problems at once: what one file says (its YAML, its fields), then what the files say
-together. Nothing is chosen here.
+Two phases, each of which tells all its problems at once: what one file says (its YAML, its fields), then what the files
+say together. Nothing is chosen here.
 """
 
 from __future__ import annotations

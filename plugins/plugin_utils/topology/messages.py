@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Turns what the validator says into what a person can act on. One table an idea; none of the validator's own jargon."""
+"""Turns what the validator says into what a person can act on, with none of its own jargon."""
 
 from __future__ import annotations
 

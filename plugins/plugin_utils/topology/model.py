@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The resolved topology: what compilers see.
 
-Frozen, canonical and complete. Every address, MAC, segment and local VLAN is there, chosen by people or through the lock
-file; every reference is an id that exists. What people may write is another set of types (`raw.py`).
+Frozen, canonical and complete. Every address, MAC, segment and local VLAN is there, chosen by people or through the
+lock file; every reference is an id that exists. What people may write is another set of types (`raw.py`).
 
 Ids are UUIDv5 of (deployment, project, kind, name). Names and all other texts have been validated: names match
 `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, at most 63 characters. Addresses are canonical text.
@@ -56,6 +56,7 @@ class Subnet:
 
     @property
     def prefixlen(self) -> int:
+        """Bits of the prefix."""
         return ipaddress.IPv4Network(self.cidr).prefixlen
 
     def holds(self, address: str) -> bool:
@@ -80,6 +81,7 @@ class Network:
 
     @property
     def label(self) -> str:
+        """Its name for people."""
         return f"{self.project}/{self.name}" if self.project else self.name
 
 
@@ -100,7 +102,7 @@ class Port:
     network: str  # id
     owner: typing.Literal["instance", "router_interface", "router_gateway", "dhcp"]
     device: str  # id of the instance, of the router, or (dhcp) of the network
-    label: str  # for people: "demo/instance1", "demo/router:private"
+    label: str  # for people: "demo/instance1:private", "demo/router:private", "demo/private:dhcp"
     node: str
     mac: str
     fixed_ips: tuple[FixedIp, ...]
@@ -135,6 +137,7 @@ class Router:
 
     @property
     def label(self) -> str:
+        """Its name for people."""
         return f"{self.project}/{self.name}"
 
 
@@ -175,6 +178,7 @@ class Instance:
 
     @property
     def label(self) -> str:
+        """Its name for people."""
         return f"{self.project}/{self.name}"
 
 
@@ -202,4 +206,5 @@ class Topology:
         return [self.networks[i] for i in sorted({p.network for p in self.ports_on(node)})]
 
     def subnet(self, id_: str) -> Subnet:
+        """A subnet by id."""
         return next(s for n in self.networks.values() for s in n.subnets if s.id == id_)

@@ -2,33 +2,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people may write in provider.yml and projects/*.yml, in the words of the Neutron API.
 
-Short forms become the long form while a file is read, so that later code sees one form only. A field that is None was left
-open and is chosen by the plan. `id` is the identity of an object: written down, it survives a change of the name.
+Short forms become the long form while a file is read, so that later code sees one form only. A field that is None was
+left open and is chosen by the plan. `id` is the identity of an object: written down, it survives a change of the name.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import typing
 
 import pydantic
 
 from .model import Node
+from .parts import Part, Route, Subnet
 from .source import Sources
 from .words import (
     Address,
     BridgeName,
-    Cidr,
     Items,
     KeyPair,
     Keys,
     Mac,
     Mtu,
     Name,
-    Pool,
     Ports,
-    Prefix,
     Protocol,
     RemotePrefix,
     Uuid,
@@ -41,12 +38,6 @@ from .words import (
 ProjectType = typing.Literal["vxlan", "vlan", "gre"]
 
 
-class Part(pydantic.BaseModel):
-    """Part of a file: nothing is converted silently and no unknown key passes."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class PhysicalNetwork(Part):
     """A wire between nodes; the bridge that holds its NIC has the same name on each of them."""
 
@@ -55,55 +46,27 @@ class PhysicalNetwork(Part):
 
 
 class Vxlan(Part):
+    """VXLAN tunnels between nodes."""
+
     vni_ranges: Items[Vnis]
 
 
 class Gre(Part):
+    """GRE tunnels between nodes."""
+
     key_ranges: Items[Keys]
 
 
 class Tunnels(Part):
+    """Kinds of tunnels, and the ids that projects may get."""
+
     vxlan: Vxlan | None = None
     gre: Gre | None = None
 
 
-class Route(Part):
-    destination: Prefix
-    nexthop: Address
-
-
-class Subnet(Part):
-    """Short form: the cidr alone. `gateway_ip: null` is a subnet without a gateway, left out it is the first address."""
-
-    id: Uuid | None = None
-    cidr: Cidr
-    gateway_ip: Address | None = None
-    enable_dhcp: bool = True
-    dns_nameservers: Items[Address] = pydantic.Field(default=(), max_length=5)
-    allocation_pools: Items[Pool] = ()  # none: every address
-    host_routes: Items[Route] = pydantic.Field(default=(), max_length=20)
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _long(cls, value: object) -> object:
-        long = {"cidr": value} if isinstance(value, str) else value
-        if isinstance(long, dict) and "gateway_ip" not in long:
-            return long | {"gateway_ip": _first(long.get("cidr"))}
-        return long
-
-    @property
-    def net(self) -> ipaddress.IPv4Network:
-        return ipaddress.IPv4Network(self.cidr)
-
-    @property
-    def pools(self) -> tuple[tuple[int, int], ...]:
-        """First and last address of each pool, as numbers."""
-        first, last = int(self.net.network_address) + 1, int(self.net.broadcast_address) - 1
-        written = (tuple(int(ipaddress.IPv4Address(end)) for end in pool) for pool in self.allocation_pools)
-        return tuple((a, b) for a, b in written) or ((first, last),)
-
-
 class ExternalSubnet(Subnet):
+    """A subnet of an external network, where others serve addresses."""
+
     enable_dhcp: bool = False
 
 
@@ -140,18 +103,20 @@ class Limits(Part):
 class Provider(Part):
     """provider.yml."""
 
-    physical_networks: dict[Name, PhysicalNetwork] = {}
+    physical_networks: dict[Name, PhysicalNetwork] = pydantic.Field(default_factory=dict)
     tunnels: Tunnels = Tunnels()
-    external_networks: dict[Name, ExternalNetwork] = {}
-    projects: dict[Name, Limits] = {}
+    external_networks: dict[Name, ExternalNetwork] = pydantic.Field(default_factory=dict)
+    projects: dict[Name, Limits] = pydantic.Field(default_factory=dict)
 
 
 class Network(Part):
+    """A project's network."""
+
     id: Uuid | None = None
     network_type: ProjectType | None = None
     mtu: Mtu | None = None
     port_security_enabled: bool = True  # of its ports that do not say
-    subnets: dict[Name, Subnet] = {}
+    subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict)
 
 
 class RouterSubnet(Part):
@@ -167,6 +132,8 @@ class RouterSubnet(Part):
 
 
 class Router(Part):
+    """A project's router; `external_ip` is its own address in the external network."""
+
     id: Uuid | None = None
     node: str | None = None
     external_network: Name | None = None
@@ -238,10 +205,13 @@ class Port(Part):
 
     @property
     def key(self) -> str:
+        """What tells it from the other ports of its instance."""
         return self.name or self.network
 
 
 class Instance(Part):
+    """A machine of a project; the order of `ports` is the order of its network cards."""
+
     id: Uuid | None = None
     node: str
     ports: Items[Port]
@@ -252,10 +222,10 @@ class Instance(Part):
 class Project(Part):
     """projects/<name>.yml."""
 
-    networks: dict[Name, Network] = {}
-    routers: dict[Name, Router] = {}
-    security_groups: dict[Name, SecurityGroup] = {}
-    instances: dict[Name, Instance] = {}
+    networks: dict[Name, Network] = pydantic.Field(default_factory=dict)
+    routers: dict[Name, Router] = pydantic.Field(default_factory=dict)
+    security_groups: dict[Name, SecurityGroup] = pydantic.Field(default_factory=dict)
+    instances: dict[Name, Instance] = pydantic.Field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,14 +241,9 @@ class Raw:
 
     @property
     def provider_file(self) -> str:
+        """Name of provider.yml in problems."""
         return f"{self.directory}/provider.yml"
 
     def project_file(self, project: str) -> str:
+        """Name of a project's file in problems."""
         return f"{self.directory}/projects/{project}.yml"
-
-
-def _first(cidr: object) -> str | None:
-    try:
-        return str(ipaddress.IPv4Network(str(cidr))[1])
-    except (ValueError, IndexError):
-        return None

@@ -8,9 +8,9 @@ import dataclasses
 import typing
 
 from .model import TUNNELS, Node
-from .raw import ExternalNetwork, Network, ProjectType, Raw, Router, RouterSubnet, Subnet
+from .parts import Subnet
+from .raw import ExternalNetwork, Network, ProjectType, Raw, Router, RouterSubnet
 from .source import Path
-
 
 #: (project, name); the project of an external network is "".
 NetworkKey = tuple[str, str]
@@ -59,19 +59,14 @@ def attachments(raw: Raw, project: str, name: str) -> list[Attachment]:
     return found
 
 
-def routers_of(raw: Raw, project: str) -> dict[tuple[str, str], str]:
-    """The router of each (network, subnet) that has one."""
-    return {(a.network, a.name): r for r in raw.projects[project].routers for a in attachments(raw, project, r)}
-
-
-def way_out(raw: Raw, project: str, network: str) -> list[tuple[str, str]]:
-    """(subnet, router) pairs through which a network's ports reach an external network."""
-    of = raw.projects[project]
-    return [
-        (subnet, router)
-        for (net, subnet), router in routers_of(raw, project).items()
-        if net == network and of.routers[router].external_network in raw.provider.external_networks
-    ]
+def ways_out(raw: Raw, project: str) -> dict[str, dict[str, str]]:
+    """For each network of a project the subnets that a router joins to an external network: subnet -> router."""
+    found: dict[str, dict[str, str]] = {}
+    for name, router in raw.projects[project].routers.items():
+        if router.external_network in raw.provider.external_networks:
+            for item in attachments(raw, project, name):
+                found.setdefault(item.network, {}).setdefault(item.name, name)
+    return found
 
 
 def network_node(raw: Raw) -> str | None:
@@ -80,20 +75,24 @@ def network_node(raw: Raw) -> str | None:
 
 
 def router_node(raw: Raw, router: Router) -> str | None:
+    """The node that a router names, or the one for those that name none."""
     return router.node or network_node(raw)
 
 
 def has_dhcp(network: Network | ExternalNetwork) -> bool:
+    """Whether a network needs a DHCP server."""
     return any(subnet.enable_dhcp for subnet in network.subnets.values())
 
 
 def network_type(raw: Raw, project: str, network: Network) -> ProjectType:
     """What was written, else the first type of the project's that has ranges."""
-    types = raw.provider.projects[project].network_types if project in raw.provider.projects else ("vxlan",)
-    return network.network_type or next((t for t in types if has_ranges(raw, t)), "vxlan")
+    types = raw.provider.projects[project].network_types
+    first: ProjectType = next((t for t in types if has_ranges(raw, t)), "vxlan")
+    return network.network_type or first
 
 
 def has_ranges(raw: Raw, type_: ProjectType) -> bool:
+    """Whether provider.yml has anything to choose a network of a type from."""
     if type_ == "vlan":
         return any(p.vlan_ranges for p in raw.provider.physical_networks.values())
     return getattr(raw.provider.tunnels, type_) is not None

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads YAML that others wrote into plain data, and remembers where each part of it stands.
 
-The files are untrusted. They are read from the parser's events, so that nothing is ever built for a tag, no alias is ever
-followed, and a file that is too large or too deep costs no more than noticing it. Scalars are those of YAML 1.2's core
-schema: `yes`, `22:23` and `2026-01-01` are text, as they look. Jinja is text like any other.
+The files are untrusted. They are read from the parser's events, so that nothing is ever built for a tag, no alias is
+ever followed, and a file that is too large or too deep costs no more than noticing it. Scalars are those of YAML 1.2's
+core schema: `yes`, `22:23` and `2026-01-01` are text, as they look. Jinja is text like any other.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Sources:
         self.groups: dict[str, set[str]] = {}  # of each host: where else in hosts.yml its variables may stand
 
     def problem(self, file: str, path: Path, message: str, hint: str = "", *, key: bool = False) -> Problem:
-        """A problem with the value at a path, or with its key; a path that nobody wrote stands at its nearest parent."""
+        """A problem with the value at a path, or with its key. A path that is not there is its nearest parent."""
         origins = self.origins.get(file, {})
         while path and path not in origins:
             path = path[:-1]
@@ -68,6 +68,7 @@ class Report:
         self.problems: list[Problem] = []
 
     def add(self, file: str, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+        """Tell a problem; see Sources.problem."""
         self.problems.append(self.sources.problem(file, path, message, hint, key=key))
 
     def stop(self) -> None:
@@ -81,35 +82,38 @@ def dotted(path: Path) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
-def read(path: pathlib.Path, name: str, report: Report) -> typing.Any:
-    """The data of a YAML file, whose problems go to the report; what cannot be read is None."""
+def read(path: pathlib.Path, name: str, report: Report, times: int = 1) -> typing.Any:
+    """The data of a YAML file, whose problems go to the report; what cannot be read is None.
+
+    `times` widens the limits for a file that tenantnet itself wrote.
+    """
     try:
-        text = _text(path)
+        text = _text(path, MAX_BYTES * times)
     except (OSError, ValueError) as exc:
         reason = exc.strerror or "" if isinstance(exc, OSError) else str(exc)
         report.problems.append(Problem(file=name, message=f"cannot be read: {reason[:1].lower()}{reason[1:]}"))
         return None
-    return parse(text, name, report)
+    return parse(text, name, report, times)
 
 
-def parse(text: str, name: str, report: Report) -> typing.Any:
+def parse(text: str, name: str, report: Report, times: int = 1) -> typing.Any:
     """The data of a YAML text; `report.sources` learns where each part of it stands."""
-    reader = _Reader(name, text)
+    reader = _Reader(name, text, MAX_VALUES * times)
     report.sources.origins[name] = reader.origins
     data = reader.document()
     report.problems.extend(reader.problems)
     return data
 
 
-def _text(path: pathlib.Path) -> str:
+def _text(path: pathlib.Path, limit: int) -> str:
     # O_NOFOLLOW, O_NONBLOCK: a member could lay a link to a secret, or a FIFO, where the file is expected.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("it is not a regular file")
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it is larger than {MAX_BYTES >> 20} MiB")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it is larger than {limit >> 20} MiB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -123,14 +127,16 @@ class _Stop(Exception):
 class _Reader:
     """One pass over the events of one file."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, limit: int) -> None:
         self.name = name
+        self.limit = limit
         self.origins: dict[Path, Origin] = {}
         self.problems: list[Problem] = []
         self._events: typing.Iterator[typing.Any] = yaml.parse(text, Loader=_LOADER)
         self._values = 0
 
     def document(self) -> typing.Any:
+        """The data of the file's one document."""
         data = None
         try:
             event = self._next(yaml.StreamStartEvent, yaml.DocumentStartEvent)
@@ -156,9 +162,11 @@ class _Reader:
 
     def _value(self, event: typing.Any, path: Path) -> typing.Any:
         self._values += 1
-        if self._values > MAX_VALUES or len(path) > MAX_DEPTH:
-            much = f"nested deeper than {MAX_DEPTH} levels" if len(path) > MAX_DEPTH else f"more than {MAX_VALUES} values"
-            self._add(event, (), f"the file is too large: {much}")
+        if self._values > self.limit or len(path) > MAX_DEPTH:
+            much = (
+                f"nests deeper than {MAX_DEPTH} levels" if len(path) > MAX_DEPTH else f"holds over {self.limit} values"
+            )
+            self._add(event, (), f"the file {much}")
             raise _Stop
         if isinstance(event, yaml.AliasEvent):
             self._add(event, path, f"aliases (*{event.anchor}) are not allowed; write the value again")

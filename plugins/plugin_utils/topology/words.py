@@ -66,6 +66,7 @@ def _bridge(text: str) -> str:
 
 
 def address(text: str) -> str:
+    """The canonical form of an IPv4 address."""
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
@@ -140,7 +141,7 @@ def _pool(value: object) -> tuple[str, str]:
 
 def _protocol(value: object) -> str | None:
     text = str(value).lower()
-    if isinstance(value, bool) or not isinstance(value, str | int) or text.isdigit() and int(text) > 255:
+    if isinstance(value, bool) or not isinstance(value, str | int) or (text.isdigit() and int(text) > 255):
         raise _not(str(value), "a protocol", "write a name such as tcp, or a number from 0 to 255")
     if text in ("any", "0"):
         return None

@@ -17,7 +17,7 @@ from ..plan.check import Check
 from .outcome import NotMeasured
 
 if typing.TYPE_CHECKING:
-    from testinfra.host import Host
+    from testinfra.host import Host  # type: ignore[import-untyped]
 
 Json = dict[str, typing.Any]
 T = typing.TypeVar("T")
@@ -63,6 +63,11 @@ class Session:
         if result.rc != 0:
             raise RuntimeError(f"{' '.join(argv)} failed on {where(place)}: {(result.stderr or result.stdout).strip()}")
         return str(result.stdout)
+
+    def json(self, place: Json, *argv: str) -> list[Json]:
+        """What a program prints as JSON."""
+        found: list[Json] = json.loads(self.output(place, *argv) or "[]")
+        return found
 
     def probe(self, place: Json, operation: str, **args: typing.Any) -> Json:
         """Run an operation of the probe in a place and return its result."""

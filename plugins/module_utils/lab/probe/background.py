@@ -21,8 +21,8 @@ import typing
 from collections.abc import Callable
 
 from .frames import Json
-from .raw import capture, exchange, send
-from .sockets import Stop, get, listen, ping, reach
+from .raw import Stop, capture, exchange, send
+from .sockets import get, listen, ping, reach
 
 OPERATIONS: dict[str, Callable[[Json, Callable[[], None]], Json]] = {
     f.__name__: f for f in (capture, send, exchange, listen, reach, ping, get)

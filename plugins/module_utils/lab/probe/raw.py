@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
@@ -14,6 +15,10 @@ from .frames import Json, build, dissect, token_of
 
 ETH_P_ALL = 0x0003
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10  # <linux/if_packet.h>
+
+
+class Stop(Exception):
+    """Somebody does not want to wait any longer."""
 
 
 def capture(args: Json, ready: Callable[[], None]) -> Json:
@@ -55,15 +60,16 @@ def _collect(devices: list[socket.socket], args: Json, wanted: Callable[[Json], 
     """
     end, awaited = time.monotonic() + args["seconds"], set(args.get("until", ()))
     found = []
-    while (left := end - time.monotonic()) > 0:
-        for raw in select.select(devices, [], [], left)[0]:
-            seen = _receive(raw, args["run"])
-            if not wanted(seen):
-                continue
-            found.append(seen)
-            if awaited:
-                awaited -= {seen["token"], _answers(seen)}
-                end = end if awaited else min(end, time.monotonic() + args["grace"])
+    with contextlib.suppress(Stop):
+        while (left := end - time.monotonic()) > 0:
+            for raw in select.select(devices, [], [], left)[0]:
+                seen = _receive(raw, args["run"])
+                if not wanted(seen):
+                    continue
+                found.append(seen)
+                if awaited:
+                    awaited -= {seen["token"], _answers(seen)}
+                    end = end if awaited else min(end, time.monotonic() + args["grace"])
     return {"seen": found}
 
 

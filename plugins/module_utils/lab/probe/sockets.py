@@ -16,12 +16,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from .frames import Json, checksum
+from .raw import Stop
 
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # <linux/in.h>
-
-
-class Stop(Exception):
-    """Somebody does not want to wait any longer."""
 
 
 def listen(args: Json, ready: Callable[[], None]) -> Json:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""What the files of a topology say together: checked on what was written, before anything is chosen or any node touched.
+"""What the files of a topology say together: checked on what was written, before anything is chosen.
 
 One module a resource. Each check tells what it finds and goes on; a reference that leads nowhere is told once, where it
 stands, and whatever else depends on it is passed over.

@@ -8,7 +8,7 @@ import dataclasses
 import typing
 
 from ..raw import Raw
-from ..relations import way_out
+from ..relations import ways_out
 from ..source import Path, Report
 from .subnets import in_pools, unusable
 
@@ -25,6 +25,7 @@ class Wish:
 
 
 def check(raw: Raw, report: Report) -> None:
+    """External addresses that a project may not have, or that two want."""
     taken: dict[str, Wish] = {}
     for wish in _wishes(raw):
         if not wish.networks:
@@ -57,6 +58,7 @@ def _refusal(raw: Raw, wish: Wish) -> str:
 def _wishes(raw: Raw) -> typing.Iterator[Wish]:
     known = raw.provider.external_networks
     for project, of in raw.projects.items():
+        out = ways_out(raw, project)
         for name, router in of.routers.items():
             if router.external_ip:
                 networks = frozenset({router.external_network or ""} & set(known))
@@ -68,6 +70,6 @@ def _wishes(raw: Raw) -> typing.Iterator[Wish]:
                 if port.floating_ip:
                     path = ("instances", name, "ports", index, "floating_ip")
                     label = f"{project}/{name}:{port.key}"
-                    ways = (of.routers[r].external_network for _, r in way_out(raw, project, port.network))
-                    networks = frozenset(w for w in ways if w)
+                    ways = (of.routers[router].external_network for router in out.get(port.network, {}).values())
+                    networks = frozenset(way for way in ways if way)
                     yield Wish(project=project, path=path, label=label, address=port.floating_ip, networks=networks)

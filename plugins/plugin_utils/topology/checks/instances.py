@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ..raw import Network, Port, Subnet
-from ..relations import way_out
+from ..parts import Subnet
+from ..raw import ExternalNetwork, Network, Port
 from ..source import Path
 from .routers import check_node
 from .scope import Scope
@@ -16,6 +16,7 @@ Taken = dict[tuple[str, str], str]
 
 
 def check(scope: Scope) -> None:
+    """Instances, each of their ports, and what two of them share."""
     taken: Taken = {}
     for name, instance in scope.project.instances.items():
         path = ("instances", name)
@@ -86,14 +87,14 @@ def _check_address(scope: Scope, path: Path, address: str, network: Network) -> 
         scope.add(path, f"{address} is the gateway's address")
 
 
-def home(network: Network, address: str) -> Subnet | None:
+def home(network: Network | ExternalNetwork, address: str) -> Subnet | None:
     """The subnet of a network that an address is in."""
     found = (s for s in network.subnets.values() if not unusable(s, address).endswith(f"outside {s.cidr}"))
     return next(found, None)
 
 
 def _check_floating(scope: Scope, path: Path, port: Port, network: Network) -> None:
-    ways = [subnet for subnet, _ in way_out(scope.raw, scope.name, port.network)]
+    ways = scope.ways_out.get(port.network, {})
     if not network.subnets:
         scope.add(path, "a floating IP needs a fixed address, and the network has no subnet")
     elif not ways:

@@ -5,13 +5,24 @@
 from __future__ import annotations
 
 from ..raw import Network, Raw
-from ..relations import NetworkKey, Place, carriers, has_dhcp, has_ranges, largest_mtu, network_node, network_type, wired
+from ..relations import (
+    NetworkKey,
+    Place,
+    carriers,
+    has_dhcp,
+    has_ranges,
+    largest_mtu,
+    network_node,
+    network_type,
+    wired,
+)
 from ..source import Path, Report
 from . import subnets
 from .scope import Scope
 
 
 def check(scope: Scope) -> None:
+    """Networks of one project and their subnets."""
     for name, network in scope.project.networks.items():
         path = ("networks", name)
         _check_type(scope, path, network)
@@ -32,7 +43,9 @@ def _check_type(scope: Scope, path: Path, network: Network) -> None:
         scope.add((*path, "network_type"), f"project '{scope.name}' may not have {type_} networks", hint)
     elif not has_ranges(scope.raw, type_):
         what = "a physical network with vlan_ranges" if type_ == "vlan" else f"tunnels.{type_}"
-        scope.add((*path, "network_type"), f"there is nothing to choose a {type_} network from: provider.yml has no {what}")
+        scope.add(
+            (*path, "network_type"), f"there is nothing to choose a {type_} network from: provider.yml has no {what}"
+        )
     largest = largest_mtu(scope.raw, type_)
     if network.mtu and network.mtu > largest:
         scope.add((*path, "mtu"), f"{network.mtu} does not fit: a {type_} network here carries at most {largest} bytes")

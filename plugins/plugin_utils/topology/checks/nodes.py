@@ -12,6 +12,7 @@ from ..source import Report
 
 
 def check(raw: Raw, report: Report) -> None:
+    """The interfaces, bridges and tunnel addresses of nodes."""
     for node in raw.nodes.values():
         _check_interfaces(raw, node, report)
         _check_bridges(raw, node, report)

@@ -13,6 +13,8 @@ from .subnets import Add
 
 
 def check(raw: Raw, report: Report) -> None:
+    """All that provider.yml declares."""
+
     def add(path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
         report.add(raw.provider_file, path, message, hint, key=key)
 
@@ -22,7 +24,10 @@ def check(raw: Raw, report: Report) -> None:
         _check_segment(raw, ("external_networks", name), network, add)
         mtu, largest = network.mtu or 0, largest_mtu(raw, network.network_type)
         if mtu > largest:
-            add(("external_networks", name, "mtu"), f"{mtu} does not fit: {largest} is the smallest tenantnet_underlay_mtu")
+            add(
+                ("external_networks", name, "mtu"),
+                f"{mtu} does not fit: {largest} is the smallest tenantnet_underlay_mtu",
+            )
     _check_segments_differ(raw, add)
     _check_subnets(raw, add)
 

@@ -22,6 +22,7 @@ _PLACES: dict[str, Path] = {
 
 
 def check(scope: Scope) -> None:
+    """Each quota that a project exceeds."""
     used = usage(scope.project)
     for kind in Quota.model_fields:
         limit = getattr(scope.limits.quota, kind)

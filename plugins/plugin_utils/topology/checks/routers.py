@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from ..raw import Raw, Router, Subnet
+from ..parts import Subnet
+from ..raw import Raw, Router
 from ..relations import attachments, candidates, router_node
 from ..source import Path
 from . import subnets
@@ -14,6 +15,7 @@ from .scope import Scope
 
 
 def check(scope: Scope) -> None:
+    """Routers of one project."""
     joined: dict[tuple[str, str], str] = {}
     for name, router in scope.project.routers.items():
         path = ("routers", name)

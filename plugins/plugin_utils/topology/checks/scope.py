@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 
 from ..errors import suggest
 from ..raw import Limits, Project, Raw
+from ..relations import ways_out
 from ..source import Path, Report
 
 
@@ -21,13 +23,21 @@ class Scope:
 
     @property
     def project(self) -> Project:
+        """What its members wrote."""
         return self.raw.projects[self.name]
 
     @property
     def limits(self) -> Limits:
+        """What the administrators allow it."""
         return self.raw.provider.projects[self.name]
 
+    @functools.cached_property
+    def ways_out(self) -> dict[str, dict[str, str]]:
+        """See relations.ways_out."""
+        return ways_out(self.raw, self.name)
+
     def add(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+        """Tell a problem of the project's file."""
         self.report.add(self.raw.project_file(self.name), path, message, hint, key=key)
 
     def known(self, path: Path, kind: str, name: str, known: typing.Iterable[str]) -> bool:
@@ -36,8 +46,3 @@ class Scope:
         if name not in names:
             self.add(path, f"there is no {kind} '{name}'", suggest(name, names))
         return name in names
-
-
-def line_of(raw: Raw, file: str, path: Path) -> str:
-    """ "line 12", for a message that names a second place of the same file."""
-    return f"line {raw.sources.problem(file, path, '').line}"

@@ -8,6 +8,7 @@ from .scope import Scope
 
 
 def check(scope: Scope) -> None:
+    """Groups that rules refer to, and rules that say the same."""
     groups = {"default", *scope.project.security_groups}
     for name, group in scope.project.security_groups.items():
         for index, rule in enumerate(group.rules):

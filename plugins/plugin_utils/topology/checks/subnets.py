@@ -7,17 +7,19 @@ from __future__ import annotations
 import ipaddress
 import typing
 
-from ..raw import Subnet
+from ..parts import Subnet
 from ..source import Path
 
 
 class Add(typing.Protocol):
     """Tells a problem at a path of one file."""
 
-    def __call__(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None: ...
+    def __call__(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+        """See Report.add."""
 
 
 def check(path: Path, subnet: Subnet, add: Add) -> None:
+    """One subnet: its gateway, its pools, its routes."""
     if subnet.gateway_ip and (message := unusable(subnet, subnet.gateway_ip)):
         add((*path, "gateway_ip"), message, "write 'null' for a subnet without a gateway")
     _check_pools(path, subnet, add)
@@ -49,6 +51,7 @@ def unusable(subnet: Subnet, address: str) -> str:
 
 
 def in_pools(subnet: Subnet, address: str) -> bool:
+    """Whether an address is one that may be given out."""
     number = int(ipaddress.IPv4Address(address))
     return any(first <= number <= last for first, last in subnet.pools)
 

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Action plugin `tenantnet.ovs.verify`: measure the checks of a plan, show progress, end with what was found."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils.plan.check import GROUPS, Check, from_json, to_json
+from ..plugin_utils.verify.summary import Summary, result
+
+#: Groups of the inventory that make a host a node.
+NODES = ("controllers", "network_nodes", "compute_nodes")
+LAB = "tenantnet.ovs.netns"  # connection to the machines of a lab
+OUTSIDE = "outside"  # the machine of a lab that stands for the Internet
+MARGIN = " " * 8
+
+COLLECTION = pathlib.Path(__file__).parents[2]
+TESTS = COLLECTION / "tests/datapath"
+
+
+class ActionModule(ActionBase):
+    """Runs on the control host only."""
+
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"checks", "groups"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, typing.Any] | None = None) -> dict[str, typing.Any]:
+        found: dict[str, typing.Any] = super().run(tmp, task_vars)
+        _, args = self.validate_argument_spec(
+            argument_spec={
+                "checks": {"type": "list", "elements": "dict", "required": True},
+                "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
+            }
+        )
+        checks = [from_json(json.loads(json.dumps(c))) for c in args["checks"] if c["group"] in args["groups"]]
+        if self._task.check_mode:
+            return found | {"skipped": True, "msg": f"{len(checks)} checks; nothing is measured in check mode"}
+        variables = task_vars or {}
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="tenantnet-verify-"))
+        command = _command(directory, checks, hosts(variables), variables.get("ansible_inventory_sources") or [])
+        summary = self._measure(directory, checks, command)
+        if not summary.failed:
+            shutil.rmtree(directory)
+            return found | {"summary": summary.counts(), "msg": _total(summary)}
+        (directory / "diagnostics.txt").write_text(summary.diagnostics())
+        return found | {"failed": True, "summary": summary.counts(), "msg": _failure(summary, directory, command)}
+
+    def _measure(self, directory: pathlib.Path, checks: Sequence[Check], command: Sequence[str]) -> Summary:
+        """Run pytest and show each group as soon as it has ended."""
+        summary, known = Summary(checks), {c.id: c for c in checks}
+
+        def show(text: str) -> None:
+            self._display.display(MARGIN + text)
+
+        said = directory / "pytest.txt"
+        for data in _run(command, said, show):
+            if progress := summary.add(result(known, data)):
+                show(progress)
+        for reason in summary.not_measured():
+            show(reason)
+        if not summary.failed and len(summary.results) != len(checks):
+            output = said.read_text().strip()[-4000:]
+            raise AnsibleActionFail(f"pytest measured {len(summary.results)} of {len(checks)} checks:\n{output}")
+        if not summary.failed:
+            show(_total(summary))
+        return summary
+
+
+def hosts(variables: Mapping[str, typing.Any]) -> list[str]:
+    """How testinfra reaches each node, and the outside of a lab."""
+    groups, hostvars = variables["groups"], variables["hostvars"]
+    specs, labs = [], set()
+    for name in sorted({str(h) for group in NODES for h in groups.get(group, ())}):
+        mine = hostvars[name]
+        if mine.get("ansible_connection") == LAB:
+            labs.add(str(mine["tenantnet_lab"]))
+            machine = mine.get("tenantnet_lab_machine", name)
+            specs.append(f"nsenter://{name}?namespace={mine['tenantnet_lab']}&container={machine}")
+        else:
+            specs.append(f"ansible://{name}?sudo=true")
+    return [*specs, *(f"nsenter://{OUTSIDE}?namespace={lab}" for lab in sorted(labs)[:1])]
+
+
+def _command(
+    directory: pathlib.Path, checks: Sequence[Check], specs: Sequence[str], inventories: Sequence[str]
+) -> list[str]:
+    """The command of pytest, with the checks in a file."""
+    file = directory / "checks.json"
+    file.write_text(json.dumps([to_json(c) for c in checks]))
+    options = ["--import-mode=importlib", "-p", "no:cacheprovider", "--quiet", "--no-header", "--tb=short"]
+    inventory = [f"--ansible-inventory={inventories[0]}"] if inventories else []
+    return [
+        sys.executable,
+        "-m",
+        "pytest",
+        *options,
+        f"--checks={file}",
+        f"--hosts={','.join(specs)}",
+        *inventory,
+        str(TESTS),
+    ]
+
+
+def _run(command: Sequence[str], said: pathlib.Path, show: Callable[[str], None]) -> Iterator[dict[str, typing.Any]]:
+    """The lines of the report, as they come; what pytest says for people goes to a file."""
+    reader, writer = os.pipe()
+    environment = {**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])}
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            [*command, f"--report=/dev/fd/{writer}"],
+            cwd=COLLECTION,
+            env=environment,
+            pass_fds=[writer],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    os.close(writer)
+    with os.fdopen(reader) as lines, process:
+        for line in lines:
+            yield json.loads(line)
+
+
+def _total(summary: Summary) -> str:
+    counts = summary.counts().values()
+    passed, skipped = (sum(c[word] for c in counts) for word in ("passed", "not_measured"))
+    return f"{passed} checks passed" + (f", {skipped} could not be measured" if skipped else "")
+
+
+def _failure(summary: Summary, directory: pathlib.Path, command: Sequence[str]) -> str:
+    """All failures in full, what else there is to read, and how to ask again."""
+    again = shlex.join(command)
+    return "\n\n".join(
+        [
+            f"{len(summary.failed)} of {len(summary.results)} checks failed",
+            *summary.failures(),
+            f"Flows, ports, neighbours and connections of the nodes: {directory / 'diagnostics.txt'}\nAgain: {again}",
+        ]
+    )

@@ -1,0 +1,184 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""A guest: an instance that is made of namespaces, with everything of its NICs from a real DHCP client.
+
+    tenantnet-guest --id UUID --hostname NAME --overlay DIR [--no-tx-checksum] NIC...
+
+It runs in the instance's network namespace, adds mount, host name and process namespaces, and stays in the foreground for
+as long as the guest lives. The guest's root is an overlay on this host's files: it reads them, and writes its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import typing
+
+from .. import ethtool
+from ..errors import TenantnetError
+from . import init, kernel, process
+
+try:
+    from pyroute2 import IPRoute
+except ImportError:  # told to the person in _raise_nics
+    IPRoute = None
+
+PIDS = "/run/tenantnet/guests"  # <id>.pid: process id of the guest's init, as the node sees it
+
+#: Directories of this host that are not the guest's business: it has empty ones.
+EMPTY = ("/run", "/tmp", "/root", "/home", "/var/tmp", "/var/lib", "/var/log", "/etc/openvswitch")
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_DHCLIENT = "/etc/dhcp/tenantnet.conf"
+
+# In the guest there may be no Python, and these arguments come from nobody but us.
+_SERVICE = """#!/bin/sh
+exec dhclient -4 -d -cf {config} -lf /var/lib/dhcp/dhclient.leases -pf /run/dhclient.pid {nics}
+"""
+
+# The distribution's own choice of options (routes and MTU among them), asked for again soon when nobody has answered.
+_CONFIG = """include "/etc/dhcp/dhclient.conf";
+timeout 10;
+retry 1;
+initial-interval 1;
+backoff-cutoff 2;
+"""
+
+
+def main() -> int:
+    """Run a guest until it or this process is told to end; 1 when it did not start."""
+    parser = argparse.ArgumentParser(prog="tenantnet-guest", description=main.__doc__)
+    parser.add_argument("--id", required=True, help="UUID of the instance")
+    parser.add_argument("--hostname", required=True)
+    parser.add_argument("--overlay", required=True, help="directory of what the guest writes")
+    parser.add_argument("--no-tx-checksum", action="store_true", help="NICs must not leave checksums to the other end")
+    parser.add_argument("nics", nargs="+", metavar="NIC")
+    arguments = parser.parse_args()
+    try:
+        _raise_nics(arguments.nics, arguments.no_tx_checksum)
+        pid = _spawn(arguments)
+    except (TenantnetError, OSError) as exc:
+        print(f"tenantnet-guest: {arguments.hostname}: {exc}", file=sys.stderr)
+        return 1
+    return _supervise(pid, f"{PIDS}/{arguments.id}.pid")
+
+
+def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool) -> None:
+    if IPRoute is None:
+        raise TenantnetError("the Python library pyroute2 is not installed on this node")
+    with IPRoute() as ipr:
+        for name in ("lo", *nics):
+            for index in ipr.link_lookup(ifname=name):
+                ipr.link("set", index=index, state="up")
+    for name in nics:
+        ethtool.set_tx_checksum(name, not no_tx_checksum)
+
+
+def _spawn(arguments: argparse.Namespace) -> int:
+    """Start the guest's init, which is our child, and return its process id; raises TenantnetError."""
+    reader, writer = os.pipe()
+    kernel.unshare(kernel.CLONE_NEWPID)
+    pid = os.fork()
+    if pid == 0:
+        init.attempt(writer, lambda: _become_init(writer, arguments))
+    os.close(writer)
+    with open(reader, encoding="utf-8") as pipe:
+        error = pipe.read().strip()  # the end of it is init's exec
+    if error:
+        os.waitpid(pid, 0)
+        raise TenantnetError(error)
+    return pid
+
+
+def _supervise(pid: int, path: str) -> int:
+    """Say where init is, and wait for its end, which comes with ours."""
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
+    os.makedirs(PIDS, exist_ok=True)
+    with open(f"{path}.new", "w", encoding="ascii") as file:
+        print(pid, file=file)
+    os.replace(f"{path}.new", path)
+    os.waitpid(pid, 0)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    return 0
+
+
+def _become_init(writer: int, arguments: argparse.Namespace) -> None:
+    kernel.die_with_parent()
+    os.setsid()
+    os.umask(0o022)
+    os.makedirs(arguments.overlay, exist_ok=True)
+    console = os.open(f"{arguments.overlay}/console.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
+    kernel.make_private()
+    root = _mount_root(arguments.overlay)
+    for directory in EMPTY:
+        os.makedirs(f"{root}{directory}", exist_ok=True)
+        mode = "1777" if directory.endswith("tmp") else "755"
+        kernel.mount("tmpfs", f"{root}{directory}", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"mode={mode}")
+    _mount_devices(f"{root}/dev")
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("proc", f"{root}/proc", "proc", flags)
+    kernel.mount("sysfs", f"{root}/sys", "sysfs", flags | kernel.MS_RDONLY)
+    kernel.pivot_root(root)
+    _configure(arguments)
+    init.become_scanner(console, writer, os.environ.get(process.MARK, ""))
+
+
+def _mount_root(overlay: str) -> str:
+    """Mount the guest's root and return its place. What it writes is in memory if the disk cannot hold an overlay."""
+    try:
+        return _mount_overlay(overlay)
+    except OSError:
+        kernel.mount("tmpfs", overlay, "tmpfs", kernel.MS_NODEV, "mode=755")
+        return _mount_overlay(overlay)
+
+
+def _mount_overlay(directory: str) -> str:
+    root, upper, work = (f"{directory}/{name}" for name in ("root", "upper", "work"))
+    for path in (root, upper, work):
+        os.makedirs(path, exist_ok=True)
+    kernel.mount("overlay", root, "overlay", options=f"lowerdir=/,upperdir={upper},workdir={work}")
+    return root
+
+
+def _mount_devices(path: str) -> None:
+    """The few devices that programs need; none of this host's disks is among them."""
+    kernel.mount("tmpfs", path, "tmpfs", kernel.MS_NOSUID, "mode=755")
+    for name in _DEVICES:
+        with open(f"{path}/{name}", "w", encoding="ascii"):
+            pass
+        kernel.bind(f"/dev/{name}", f"{path}/{name}")
+    for name, kind, options in (("pts", "devpts", "newinstance,ptmxmode=0666,mode=0620"), ("shm", "tmpfs", "mode=1777")):
+        os.mkdir(f"{path}/{name}")
+        kernel.mount(kind, f"{path}/{name}", kind, kernel.MS_NOSUID | kernel.MS_NOEXEC, options)
+    for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
+        os.symlink(target, f"{path}/{name}")
+
+
+def _configure(arguments: argparse.Namespace) -> None:
+    """What makes this guest another machine than its host, and its services."""
+    kernel.set_hostname(arguments.hostname)
+    _write("/etc/hostname", f"{arguments.hostname}\n")
+    _write("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {arguments.hostname}\n")
+    _write("/etc/machine-id", f"{arguments.id.replace('-', '')}\n")
+    _write("/etc/resolv.conf", "")  # dhclient's to write
+    _write(_DHCLIENT, _CONFIG)
+    os.makedirs("/var/lib/dhcp")
+    nics = " ".join(arguments.nics)
+    init.write_run(f"{init.SERVICES}/dhclient", _SERVICE.format(config=_DHCLIENT, nics=nics))
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file in place of what the host has there, which may be a link to somewhere else."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

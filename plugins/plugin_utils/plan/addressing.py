@@ -1,0 +1,173 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses, MACs and floating IPs of ports."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import itertools
+import typing
+
+from ..topology import model, raw
+from ..topology.relations import NetworkKey, ways_out
+from ..topology.source import Path
+from . import ids
+from .objects import NetworkPlan
+from .pins import Choice, Pins, Ranges, Wish
+from .ports import AddressPlan, PortPlan
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FloatingPlan:
+    """A floating IP without its address."""
+
+    floating_ip: model.FloatingIp
+    label: str
+    network: NetworkPlan
+    address: str | None
+    file: str
+    path: Path
+
+
+def reserve_gateways(pins: Pins, networks: typing.Iterable[NetworkPlan]) -> None:
+    """Only a router's interface gets a gateway's address."""
+    for planned in networks:
+        for subnet in planned.network.subnets:
+            if subnet.gateway_ip:
+                name = f"the gateway's address in {planned.network.label}"
+                pins.reserve("address", planned.network.id, subnet.gateway_ip, name)
+
+
+def inside(pins: Pins, ports: list[PortPlan]) -> list[model.Port]:
+    """Ports of project networks with their addresses."""
+    return _filled(ports, iter(pins.choose([wish for plan in ports for wish in _wishes(plan)])))
+
+
+def outside(
+    pins: Pins, ports: list[PortPlan], floating: list[FloatingPlan]
+) -> tuple[list[model.Port], list[model.FloatingIp]]:
+    """Ports of external networks and floating IPs with their addresses, which come from the same pools."""
+    wishes = [wish for plan in ports for wish in _wishes(plan)]
+    choices = iter(pins.choose([*wishes, *map(_floating_wish, floating)]))
+    filled = _filled(ports, choices)
+    pairs = zip(floating, choices, strict=True)
+    return filled, [dataclasses.replace(plan.floating_ip, address=_address(choice)) for plan, choice in pairs]
+
+
+def _filled(ports: list[PortPlan], choices: typing.Iterator[Choice | None]) -> list[model.Port]:
+    return [
+        dataclasses.replace(plan.port, fixed_ips=tuple(_fixed_ip(address, next(choices)) for address in plan.addresses))
+        for plan in ports
+    ]
+
+
+def _wishes(plan: PortPlan) -> typing.Iterator[Wish]:
+    for address in plan.addresses:
+        yield _wish(plan.network, plan.port.id, plan.port.label, address, plan.file, plan.path)
+
+
+def _floating_wish(plan: FloatingPlan) -> Wish:
+    address = AddressPlan(subnets=plan.network.network.subnets, address=plan.address)
+    return _wish(plan.network, plan.floating_ip.id, plan.label, address, plan.file, plan.path)
+
+
+def _wish(network: NetworkPlan, id_: str, name: str, address: AddressPlan, file: str, path: Path) -> Wish:
+    scope = network.network.id
+    nets = [ipaddress.IPv4Network(subnet.cidr) for subnet in address.subnets]
+    pools: list[Ranges] = [tuple(sorted(network.raw.subnets[s.name].pools)) for s in address.subnets]
+    return Wish(
+        kind="address",
+        id=id_,
+        name=name,
+        choices=tuple((scope, pool) for pool in pools),
+        written=(scope, address.address) if address.address else None,
+        fits=lambda _, value: any(ipaddress.IPv4Address(value) in net for net in nets),
+        file=file,
+        path=path,
+    )
+
+
+def _fixed_ip(plan: AddressPlan, choice: Choice | None) -> model.FixedIp:
+    address = ipaddress.IPv4Address(_address(choice))
+    found = (subnet for subnet in plan.subnets if address in ipaddress.IPv4Network(subnet.cidr))
+    return model.FixedIp(subnet=next(found, plan.subnets[0]).id, address=str(address))
+
+
+def _address(choice: Choice | None) -> str:
+    return str(choice[1]) if choice else "0.0.0.0"  # there was none, which is told before anybody sees this
+
+
+def macs(pins: Pins, ports: list[PortPlan]) -> dict[str, str]:
+    """MAC by port: what is written down, what is pinned, else what the id gives; the longer known ports come first."""
+    written = [plan for plan in ports if plan.mac]
+    chosen = pins.choose([_mac_wish(plan) for plan in written])
+    found = {plan.port.id: str(choice[1]) for plan, choice in zip(written, chosen, strict=True) if choice}
+    for plan in sorted(ports, key=lambda plan: plan.port.id not in pins.known):
+        if plan.port.id not in found:
+            found[plan.port.id] = _mac(pins, plan)
+    return found
+
+
+def _mac(pins: Pins, plan: PortPlan) -> str:
+    wish, scope = _mac_wish(plan), plan.network.network.id
+    if pinned := pins.pinned(wish):
+        return str(pinned[1])
+    candidates = (ids.mac(plan.port.id, attempt) for attempt in itertools.count())
+    if wish.id in pins.known:  # it is on some node with the MAC that its id gives: nobody may take that away
+        mac = next(candidates)
+    else:
+        mac = next(mac for mac in candidates if pins.is_free("mac", scope, mac))
+    pins.take(wish, (scope, mac))
+    return mac
+
+
+def _mac_wish(plan: PortPlan) -> Wish:
+    scope = plan.network.network.id
+    return Wish(
+        kind="mac",
+        id=plan.port.id,
+        name=plan.port.label,
+        choices=((scope, ()),),
+        written=(scope, plan.mac) if plan.mac else None,
+        file=plan.file,
+        path=(*plan.path, "mac") if plan.mac else plan.path,
+    )
+
+
+def floating(
+    topology: raw.Raw,
+    networks: dict[NetworkKey, NetworkPlan],
+    routers: dict[tuple[str, str], model.Router],
+    plans: list[PortPlan],
+    ports: list[model.Port],
+) -> list[FloatingPlan]:
+    """Floating IPs of ports that have their fixed address, each through the router of that address's subnet."""
+    ways = {project: ways_out(topology, project) for project in topology.projects}
+    found = []
+    for plan, port in zip(plans, ports, strict=True):
+        if plan.floating_ip is None:
+            continue
+        network, fixed = plan.network.network, port.fixed_ips[0]
+        subnet = next(subnet.name for subnet in network.subnets if subnet.id == fixed.subnet)
+        name = ways[port.project][network.name][subnet]
+        external = topology.projects[port.project].routers[name].external_network or ""
+        floating_ip = model.FloatingIp(
+            id=ids.within(port.id, "floating_ip"),
+            project=port.project,
+            address="",
+            router=routers[port.project, name].id,
+            port=port.id,
+            fixed_ip=fixed.address,
+        )
+        found.append(
+            FloatingPlan(
+                floating_ip=floating_ip,
+                label=f"{port.label} floating IP",
+                network=networks["", external],
+                address=plan.floating_ip or None,
+                file=plan.file,
+                path=(*plan.path, "floating_ip"),
+            )
+        )
+    return found

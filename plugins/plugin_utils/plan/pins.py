@@ -1,0 +1,181 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The rule by which values are chosen: what is written down first, then what was pinned, then the lowest free one."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import ipaddress
+import typing
+
+from ..topology.source import Path, Report
+from . import ids
+from .lock import Kind, Lock, Pin
+
+Ranges = tuple[tuple[int, int], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Something that needs one value of a kind, and the place of a file that asks for it.
+
+    `choices` are (scope, ranges) pairs in order of preference. A pinned value is kept as long as `fits` says so, be it
+    within the ranges or no longer.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    choices: tuple[tuple[str, Ranges], ...]
+    written: tuple[str, int | str] | None = None  # (scope, value) that somebody wrote down
+    fits: typing.Callable[[str, int | str], bool] = lambda scope, value: True
+    file: str
+    path: Path
+
+
+Choice = tuple[str, typing.Any]  # scope and value
+
+_NOUNS: typing.Final[dict[Kind, str]] = {
+    "vxlan": "VNI",
+    "gre": "GRE key",
+    "vlan": "VLAN",
+    "address": "address",
+    "mac": "MAC address",
+    "local_vlan": "local VLAN",
+    "zone": "conntrack zone",
+}
+
+
+class Pins:
+    """The values of one plan: those of the lock that goes in, those that are in use, and the lock that comes out."""
+
+    def __init__(self, lock: Lock, report: Report) -> None:
+        self._lock = lock
+        self._report = report
+        self._used: dict[tuple[Kind, str, int | str], Wish] = {}
+        self._reserved: dict[tuple[Kind, str, int | str], str] = {}
+        self._before: dict[tuple[Kind, str], list[Pin]] = collections.defaultdict(list)
+        for pin in (*lock.pins, *lock.retiring):
+            self._before[pin.kind, pin.id].append(pin)
+        # Not free in this plan, whoever had it: what becomes of these is known only when everything has been chosen.
+        self._blocked = {pin.place for pin in (*lock.pins, *lock.retiring)}
+        self._cursors: dict[tuple[Kind, str, Ranges], int] = {}
+        self.known = {pin.id for pin in lock.pins}
+
+    def reserve(self, kind: Kind, scope: str, value: int | str, name: str) -> None:
+        """Keep a value from being chosen; only who writes it down gets it."""
+        self._reserved[kind, scope, value] = name
+
+    def is_free(self, kind: Kind, scope: str, value: int | str) -> bool:
+        """Whether nobody has a value, had it or is to be kept from it."""
+        place = (kind, scope, value)
+        return place not in self._used and place not in self._reserved and place not in self._blocked
+
+    def choose(self, wishes: typing.Sequence[Wish]) -> list[Choice | None]:
+        """A value for each wish, None where none is free. All that may want the same values come in one call."""
+        chosen: list[Choice | None] = [wish.written for wish in wishes]
+        for wish in wishes:
+            if wish.written:
+                self.take(wish, wish.written)
+        for index, wish in enumerate(wishes):
+            if not wish.written and (choice := self.pinned(wish)):
+                chosen[index] = choice
+        for index, wish in enumerate(wishes):
+            if chosen[index] is None:
+                chosen[index] = self._lowest(wish)
+        return chosen
+
+    def pinned(self, wish: Wish) -> Choice | None:
+        """The value that the lock gives a wish; one that others have now is told."""
+        scopes = {scope for scope, _ in wish.choices}
+        for pin in self._before[wish.kind, wish.id]:
+            if pin.scope not in scopes or not wish.fits(pin.scope, pin.value):
+                continue
+            other = self._used.get(pin.place)
+            if other:
+                self._tell_taken(other, (pin.scope, pin.value), wish.name, ", as topology.lock.yml says")
+            elif pin.place in self._reserved:
+                message = f"{pin.value}, which was chosen for it, is now {self._reserved[pin.place]}"
+                self._report.add(wish.file, wish.path, message, "write the address that it should have")
+            else:
+                self._used[pin.place] = wish
+            return pin.scope, pin.value
+        return None
+
+    def take(self, wish: Wish, choice: Choice) -> None:
+        """Record a value that was written down, or chosen by another rule (a MAC's); one that others have is told."""
+        other = self._used.setdefault((wish.kind, *choice), wish)
+        if other is not wish:
+            self._tell_taken(wish, choice, other.name)
+
+    def lock(self) -> Lock:
+        """What the next plan starts from."""
+        pins = (
+            Pin(kind=place[0], scope=place[1], value=place[2], id=wish.id, name=wish.name)
+            for place, wish in self._used.items()
+            if place[0] != "mac" or place[2] != ids.mac(wish.id)
+        )
+        return Lock(pins=tuple(sorted(pins, key=_order)), retiring=tuple(sorted(self._retiring(), key=_order)))
+
+    def _retiring(self) -> typing.Iterator[Pin]:
+        carriers = collections.defaultdict(set)
+        for pin in (*self._lock.pins, *self._lock.retiring):
+            if pin.kind == "local_vlan":
+                carriers[pin.id].add(pin.scope)
+        for pin in (*self._lock.pins, *self._lock.retiring):
+            if pin.place in self._used or pin.kind == "mac":
+                continue  # a MAC is bound to its port's id, so nobody else gets it by chance
+            of_node = {pin.scope} if pin.kind in ("local_vlan", "zone") else None
+            network = pin.scope if pin.kind == "address" else pin.id
+            if nodes := tuple(sorted(pin.nodes or of_node or carriers[network])):
+                yield dataclasses.replace(pin, nodes=nodes)
+
+    def _lowest(self, wish: Wish) -> Choice | None:
+        for scope, ranges in wish.choices:
+            number = self._cursors.get((wish.kind, scope, ranges), 0)
+            for first, last in ranges:
+                for candidate in range(max(first, number), last + 1):
+                    value = _value(wish.kind, candidate)
+                    if self.is_free(wish.kind, scope, value):
+                        self._cursors[wish.kind, scope, ranges] = candidate
+                        self._used[wish.kind, scope, value] = wish
+                        return scope, value
+        self._tell_exhausted(wish)
+        return None
+
+    def _tell_taken(self, wish: Wish, choice: Choice, other: str, remark: str = "") -> None:
+        hint = "choose another one, or write down another one for that first" if remark else ""
+        message = f"{_NOUNS[wish.kind]} {choice[1]} is already taken by {other}{remark}"
+        self._report.add(wish.file, wish.path, message, hint)
+
+    def _tell_exhausted(self, wish: Wish) -> None:
+        ranges = [(scope, first, last) for scope, found in wish.choices for first, last in found]
+        total = sum(last - first + 1 for _, first, last in ranges)
+        retiring = sum(
+            any(_within(pin, *found) for found in ranges)
+            for pin in (*self._lock.pins, *self._lock.retiring)
+            if pin.kind == wish.kind and pin.place not in self._used
+        )
+        dash = "-" if wish.kind == "address" else ":"
+        shown = ", ".join(f"{_value(wish.kind, first)}{dash}{_value(wish.kind, last)}" for _, first, last in ranges)
+        hint = f"{retiring} of them will be free when nodes have removed what is gone" if retiring else ""
+        message = f"no {_NOUNS[wish.kind]} is free: all {total} of {shown} are in use"
+        self._report.add(wish.file, wish.path, message, hint)
+
+
+def number(value: int | str) -> int:
+    """A value as a number, to compare and to sort; of a MAC it has no meaning."""
+    return value if isinstance(value, int) else int(ipaddress.IPv4Address(value))
+
+
+def _value(kind: Kind, candidate: int) -> int | str:
+    return str(ipaddress.IPv4Address(candidate)) if kind == "address" else candidate
+
+
+def _within(pin: Pin, scope: str, first: int, last: int) -> bool:
+    return pin.scope == scope and first <= number(pin.value) <= last
+
+
+def _order(pin: Pin) -> tuple[str, str, str, str]:
+    return pin.kind, pin.scope, pin.id, str(pin.value)

@@ -1,0 +1,161 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Ports with their identity, still without MAC and addresses: those of instances, and those that Neutron adds.
+
+A DHCP server has a port with an address in each subnet that it serves, a router one with the gateway's address in each
+subnet that it joins and one in its external network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+from ..topology import model, raw
+from ..topology.checks.instances import home
+from ..topology.relations import NetworkKey, attachments, ways_out
+from ..topology.source import Path
+from . import ids
+from .objects import NetworkPlan
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPlan:
+    """An address that is written down, or any of the first of these subnets that has one."""
+
+    subnets: tuple[model.Subnet, ...]
+    address: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortPlan:
+    """A port without MAC and addresses; it gets one address for each of `addresses`."""
+
+    port: model.Port
+    network: NetworkPlan
+    addresses: tuple[AddressPlan, ...]
+    file: str
+    path: Path
+    mac: str | None = None
+    floating_ip: str | None = None  # as in raw.Port
+
+
+class Planner:
+    """Lists the ports of a topology, in the order in which they choose."""
+
+    def __init__(
+        self,
+        topology: raw.Raw,
+        networks: dict[NetworkKey, NetworkPlan],
+        routers: dict[tuple[str, str], model.Router],
+        groups: dict[tuple[str, str], model.SecurityGroup],
+        instances: dict[tuple[str, str], model.Instance],
+    ) -> None:
+        self.topology = topology
+        self.networks = networks
+        self.routers = routers
+        self.groups = groups
+        self.instances = instances
+        self._ways_out = {project: ways_out(topology, project) for project in topology.projects}
+
+    def ports(self) -> list[PortPlan]:
+        """DHCP ports first, so that a server has its subnet's lowest address, as people know it from Neutron."""
+        return [*self._dhcp(), *self._of_routers(), *self._of_instances()]
+
+    def _dhcp(self) -> typing.Iterator[PortPlan]:
+        for planned in self.networks.values():
+            network = planned.network
+            served = [subnet for subnet in network.subnets if subnet.enable_dhcp]
+            for node in network.dhcp_nodes:
+                yield PortPlan(
+                    port=_port(planned, "dhcp", network.id, f"{network.label}:dhcp", node, network.project, "dhcp"),
+                    network=planned,
+                    addresses=tuple(AddressPlan(subnets=(subnet,)) for subnet in served),
+                    file=planned.file,
+                    path=planned.path,
+                )
+
+    def _of_routers(self) -> typing.Iterator[PortPlan]:
+        for (project, name), router in self.routers.items():
+            of = self.topology.projects[project].routers[name]
+            file = self.topology.project_file(project)
+            if of.external_network:
+                planned = self.networks["", of.external_network]
+                label = f"{router.label}:{of.external_network}"
+                yield PortPlan(
+                    port=_port(planned, "router_gateway", router.id, label, router.node, project, "gateway"),
+                    network=planned,
+                    addresses=(AddressPlan(subnets=planned.network.subnets, address=of.external_ip),),
+                    file=file,
+                    path=("routers", name, "external_ip" if of.external_ip else "external_network"),
+                )
+            for item in attachments(self.topology, project, name):
+                planned = self.networks[project, item.network]
+                subnet = planned.subnet(item.name)
+                label = f"{router.label}:{item.name}"
+                yield PortPlan(
+                    port=_port(planned, "router_interface", router.id, label, router.node, project, subnet.id),
+                    network=planned,
+                    addresses=(AddressPlan(subnets=(subnet,), address=subnet.gateway_ip),),
+                    file=file,
+                    path=item.path,
+                )
+
+    def _of_instances(self) -> typing.Iterator[PortPlan]:
+        for (project, name), instance in self.instances.items():
+            of = self.topology.projects[project].instances[name]
+            for index, port in enumerate(of.ports):
+                planned = self.networks[project, port.network]
+                yield PortPlan(
+                    port=self._instance_port(planned, instance, port),
+                    network=planned,
+                    addresses=self._addresses(planned, port),
+                    file=self.topology.project_file(project),
+                    path=("instances", name, "ports", index),
+                    mac=port.mac,
+                    floating_ip=port.floating_ip,
+                )
+
+    def _instance_port(self, planned: NetworkPlan, instance: model.Instance, of: raw.Port) -> model.Port:
+        key = ("name", of.name) if of.name else ("network", planned.network.id)
+        label = f"{instance.label}:{of.key}"
+        port = _port(planned, "instance", instance.id, label, instance.node, instance.project, *key)
+        default = isinstance(planned.raw, raw.Network) and planned.raw.port_security_enabled
+        secure = default if of.port_security_enabled is None else of.port_security_enabled
+        names = ("default",) if of.security_groups is None else of.security_groups
+        groups = tuple(sorted(self.groups[instance.project, name].id for name in names)) if secure else ()
+        return dataclasses.replace(port, id=of.id or port.id, security_groups=groups, port_security_enabled=secure)
+
+    def _addresses(self, planned: NetworkPlan, of: raw.Port) -> tuple[AddressPlan, ...]:
+        network = planned.network
+        if not network.subnets:
+            return ()
+        if of.fixed_ip and (subnet := home(planned.raw, of.fixed_ip)):
+            name = next(name for name, inner in planned.raw.subnets.items() if inner is subnet)
+            return (AddressPlan(subnets=(planned.subnet(name),), address=of.fixed_ip),)
+        if of.floating_ip is None:
+            return (AddressPlan(subnets=network.subnets),)
+        routed = self._ways_out[network.project].get(network.name, {})
+        return (AddressPlan(subnets=tuple(s for s in network.subnets if s.name in routed)),)
+
+
+def _port(
+    planned: NetworkPlan,
+    owner: typing.Literal["instance", "router_interface", "router_gateway", "dhcp"],
+    device: str,
+    label: str,
+    node: str,
+    project: str,
+    *key: str,
+) -> model.Port:
+    return model.Port(
+        id=ids.within(device, "port", *key),
+        project=project,
+        network=planned.network.id,
+        owner=owner,
+        device=device,
+        label=label,
+        node=node,
+        mac="",
+        fixed_ips=(),
+    )

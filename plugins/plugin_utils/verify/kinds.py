@@ -1,0 +1,47 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Which function measures which kind of check."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+
+from ..plan.check import Check
+from . import frames, lease, reach, structure
+from .outcome import NotMeasured
+from .session import Session
+
+KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
+    "bridge": structure.bridge,
+    "closed": reach.closed,
+    "daemons": structure.daemons,
+    "endpoint": frames.endpoint,
+    "frame": frames.frame,
+    "lease": lease.lease,
+    "log": structure.log,
+    "mtu": reach.mtu,
+    "namespace": structure.namespace,
+    "node_hidden": frames.node_hidden,
+    "north": reach.north,
+    "open": reach.opened,
+    "status": structure.status,
+    "wire": frames.wire,
+}
+
+
+def measure(session: Session, check: Check) -> None:
+    """Return when it is as it must be; raises Unmet, NotMeasured, or RuntimeError when measuring itself failed."""
+    for place in places(check):
+        if not place.get("ours", True):
+            raise NotMeasured(f"{place['label']} is a virtual machine: no probe can be run in it")
+        session.host(place["node"])
+    for machine in check.args.get("needs", ()):
+        session.host(machine)
+    KINDS[check.kind](session, check)
+
+
+def places(check: Check) -> list[dict[str, typing.Any]]:
+    """All places that a check's arguments name."""
+    values = [v for arg in check.args.values() for v in (arg if isinstance(arg, list) else [arg])]
+    return [v for v in values if isinstance(v, dict) and "namespace" in v]

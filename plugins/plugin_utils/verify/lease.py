@@ -1,0 +1,98 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Measuring a lease: what the guest's DHCP client wrote down, and what its NIC has."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from ..plan.check import Check
+from .outcome import Unmet
+from .session import Json, Session, where
+
+LEASES = "/var/lib/dhcp/dhclient.leases"  # in the guest's own root
+
+
+def lease(session: Session, check: Check) -> None:
+    """The last lease that dhclient recorded for the NIC, and what it applied."""
+    place, expected = check.args["place"], check.args["expected"]
+    found = parse(_recorded(session, place), place["device"])
+    if found is None:
+        raise Unmet(check.title, "the client recorded no lease", f"{where(place)}: {LEASES} in the guest's root")
+    wrong = [*_told(found, expected), *_applied(session, place, expected)]
+    if wrong:
+        raise Unmet(check.title, "; ".join(wrong), f"{where(place)}: ip address; {LEASES} in the guest's root")
+
+
+def _recorded(session: Session, place: Json) -> str:
+    """The lease file, read in the mount namespace of the guest."""
+    guest = place["namespace"].removeprefix("guest-")
+    pid = session.output({**place, "namespace": ""}, "cat", f"/run/tenantnet/guests/{guest}.pid").split()[0]
+    return session.output({**place, "namespace": ""}, "nsenter", f"--target={pid}", "--mount", "--", "cat", LEASES)
+
+
+def parse(text: str, device: str) -> dict[str, str] | None:
+    """The last lease of a NIC in dhclient.leases(5): options by name, "address" for the fixed address."""
+    last = None
+    for block in re.findall(r"lease \{(.*?)^\}", text, re.S | re.M):
+        options = dict(re.findall(r"^\s*option ([\w-]+) (.*);$", block, re.M))
+        statements = dict(re.findall(r"^\s*(interface|fixed-address) \"?([^\";]+)\"?;$", block, re.M))
+        if statements.get("interface") == device:
+            last = {**options, "address": statements.get("fixed-address", "")}
+    return last
+
+
+def _told(found: dict[str, str], expected: Json) -> list[str]:
+    """What is wrong with the lease itself."""
+    wanted = {
+        "address": expected["address"],
+        "subnet-mask": str(ipaddress.IPv4Network((0, expected["prefixlen"])).netmask),
+        "interface-mtu": str(expected["mtu"]),
+        "dhcp-lease-time": str(expected["seconds"]),
+    }
+    if expected["gateway"]:
+        wanted["routers"] = expected["gateway"]
+    if expected["dns"]:
+        wanted["domain-name-servers"] = ",".join(expected["dns"])
+    faults = [f"{k} is {found.get(k)} instead of {v}" for k, v in wanted.items() if found.get(k) != v]
+    if found.get("dhcp-server-identifier") not in expected["servers"]:
+        faults.append(f"it came from {found.get('dhcp-server-identifier')} instead of {expected['servers']}")
+    routes = classless(found.get("rfc3442-classless-static-routes", ""))
+    faults += [f"no route {r[0]} by {r[1]} in option 121" for r in expected["routes"] if r not in routes]
+    return faults
+
+
+def classless(text: str) -> list[list[str]]:
+    """Option 121 as dhclient writes it, a list of octets (RFC 3442), as [destination, next hop] pairs."""
+    octets, routes = [int(n) for n in text.split(",") if n.strip()], []
+    while octets:
+        length = octets.pop(0)
+        significant = (length + 7) // 8
+        network = bytes([*octets[:significant], *[0] * (4 - significant)])
+        hop = bytes(octets[significant : significant + 4])
+        octets = octets[significant + 4 :]
+        routes.append([f"{ipaddress.IPv4Address(network)}/{length}", str(ipaddress.IPv4Address(hop))])
+    return routes
+
+
+def _applied(session: Session, place: Json, expected: Json) -> list[str]:
+    """What is wrong with the NIC."""
+    link = session.json(place, "ip", "-json", "address", "show", "dev", place["device"])[0]
+    addresses = [f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["family"] == "inet"]
+    found = {"mac": link["address"], "mtu": link["mtu"], "addresses": addresses}
+    wanted = {
+        "mac": expected["mac"],
+        "mtu": expected["mtu"],
+        "addresses": [f"{expected['address']}/{expected['prefixlen']}"],
+    }
+    faults = [f"the NIC's {k} is {found[k]} instead of {v}" for k, v in wanted.items() if found[k] != v]
+    if place["device"] != "eth0":  # another NIC may have been first with its default route
+        return faults
+    listed = session.json(place, "ip", "-json", "route", "show")
+    routes = [[_prefix(r["dst"]), r.get("gateway", "0.0.0.0")] for r in listed]
+    return faults + [f"no route {r[0]} by {r[1]} in the guest" for r in expected["routes"] if r not in routes]
+
+
+def _prefix(destination: str) -> str:
+    return "0.0.0.0/0" if destination == "default" else str(ipaddress.IPv4Network(destination))

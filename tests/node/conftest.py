@@ -1,0 +1,112 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""A scratch node: the test's own thread in namespaces of its own, with drivers of ours, all programs and a real kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+import pathlib
+import typing
+
+import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change, diff
+from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers import Context, Driver
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import kernel
+from ansible_collections.tenantnet.ovs.plugins.module_utils.netns import Netns
+from ansible_collections.tenantnet.ovs.plugins.module_utils.ovsdb import Ovsdb
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Key, Resource
+
+DEPLOYMENT = "test"
+
+DriverClass = typing.Callable[[Context], Driver]
+
+
+@pytest.fixture
+def scratch() -> typing.Iterator[None]:
+    """Network and mount namespaces of the test's own, with an empty /run: nothing of this host is seen or changed."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    libc, here = ctypes.CDLL(None, use_errno=True), pathlib.Path.cwd()
+    homes = [os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("net", "mnt")]
+    kernel.unshare(kernel.CLONE_NEWNET | kernel.CLONE_NEWNS)
+    try:
+        kernel.make_private()
+        kernel.mount("tmpfs", "/run", "tmpfs")
+        kernel.mount("sysfs", "/sys", "sysfs")
+        yield
+    finally:
+        for fd in homes:
+            if libc.setns(fd, 0) != 0:
+                raise OSError(ctypes.get_errno(), "setns: the thread is lost in the scratch node")
+            os.close(fd)
+        os.chdir(here)
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """The scratch node as its drivers see it."""
+
+    context: Context
+    drivers: tuple[Driver, ...]
+
+    @property
+    def netns(self) -> Netns:
+        return self.context.netns
+
+    def read(self, *desired: Resource) -> list[Resource]:
+        return [resource for driver in self.drivers for resource in driver.read(_of(driver, desired)).values()]
+
+    def foreign(self, *desired: Resource) -> list[str]:
+        return [sentence for driver in self.drivers for sentence in driver.foreign(_of(driver, desired))]
+
+    def diff(self, *desired: Resource) -> list[Change]:
+        """What differs from the desired things; nothing else of ours is to be there."""
+        wanted = [(driver, _of(driver, desired)) for driver in self.drivers]
+        return [change for driver, mine in wanted for change in diff(driver.read(mine), mine)]
+
+    def apply(self, *desired: Resource) -> list[Change]:
+        """Carry out what differs, like the engine: build, then prune in reverse; return what that was."""
+        changes = self.diff(*desired)
+        self._carry_out(self.drivers, [change for change in changes if change.after is not None])
+        self._carry_out(self.drivers[::-1], [change for change in changes if change.after is None])
+        return changes
+
+    def converge(self, *desired: Resource) -> list[Change]:
+        """Apply, and expect that nothing differs afterwards."""
+        changes = self.apply(*desired)
+        assert self.diff(*desired) == []
+        return changes
+
+    def _carry_out(self, drivers: typing.Iterable[Driver], changes: list[Change]) -> None:
+        for driver in drivers:
+            if mine := [change for change in changes if change.kind is driver.kind]:
+                driver.apply(mine)
+
+
+def _of(driver: Driver, resources: typing.Iterable[Resource]) -> dict[Key, Resource]:
+    return {resource.key: resource for resource in resources if type(resource) is driver.kind}
+
+
+def changed(changes: typing.Iterable[Change]) -> list[tuple[Key, set[str]]]:
+    """Keys and the fields that differ."""
+    return [
+        (c.key, {f.name for f in dataclasses.fields(c.subject) if getattr(c.before, f.name) != getattr(c.after, f.name)})
+        for c in changes
+        if c.before and c.after
+    ]
+
+
+@pytest.fixture
+def make_node(scratch: None) -> typing.Iterator[typing.Callable[..., Node]]:
+    """A scratch node with drivers of the given classes, in the order in which they build."""
+    contexts: list[Context] = []
+
+    def make(*classes: DriverClass) -> Node:
+        contexts.append(Context(DEPLOYMENT, Ovsdb(), Netns()))
+        return Node(contexts[-1], tuple(cls(contexts[-1]) for cls in classes))
+
+    yield make
+    for context in contexts:
+        context.close()
