@@ -40,6 +40,7 @@ extends_documentation_fragment:
 """
 
 import os
+import pathlib
 import shlex
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleFileNotFound
@@ -68,17 +69,14 @@ class Connection(LocalConnection):
     def put_file(self, in_path: str, out_path: str) -> None:
         display.vvv(f"PUT {in_path} TO {out_path}", host=self._play_context.remote_addr)
         try:
-            with open(in_path, "rb") as file:
-                content = file.read()
+            content = pathlib.Path(in_path).read_bytes()
         except FileNotFoundError as exc:
             raise AnsibleFileNotFound(f"file {in_path} does not exist on the control host") from exc
         self._transfer(f"of={out_path}", content)
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         display.vvv(f"FETCH {in_path} TO {out_path}", host=self._play_context.remote_addr)
-        content = self._transfer(f"if={in_path}", None)
-        with open(out_path, "wb") as file:
-            file.write(content)
+        pathlib.Path(out_path).write_bytes(self._transfer(f"if={in_path}", None))
 
     def _transfer(self, operand: str, content: bytes | None) -> bytes:
         """A file's way in and out is dd's standard input and output, which needs no right to the file out here."""

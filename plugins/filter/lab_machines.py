@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import typing
+
 DOCUMENTATION = r"""
 name: lab_machines
 short_description: The nodes of an inventory as machines of a lab
@@ -38,8 +40,6 @@ _value:
   type: list
   elements: dict
 """
-
-import typing
 
 Variables = typing.Mapping[str, typing.Any]
 

@@ -141,6 +141,9 @@ def ignoring(*numbers: int) -> typing.Iterator[None]:
     except NetlinkError as exc:
         if exc.code not in numbers:
             raise
+    except OSError as exc:
+        if exc.errno not in numbers:
+            raise
 
 
 def _bind(source: str, target: pathlib.Path) -> None:

@@ -10,9 +10,9 @@ module: lab
 short_description: Build or remove a lab of machines made of network namespaces
 version_added: 0.1.0
 description:
-  - Makes machines out of namespaces of this host, each with its own network, processes, host name, Open vSwitch and disk,
-    and wires their interfaces together, one bridge for each physical network. No link exists outside the lab's namespaces,
-    and nothing that is sent leaves them.
+  - Makes machines out of namespaces of this host, each with its own network, processes, host name, Open vSwitch and
+    disk, and wires their interfaces together, one bridge for each physical network. No link exists outside the lab's
+    namespaces, and nothing that is sent leaves them.
   - Looks at what there is and does the rest, so that a lab which was interrupted, or lost a machine, becomes whole. A
     machine that is no longer named is removed.
   - A machine is ended like by a power failure, and started again with the disk that it had.
@@ -58,8 +58,8 @@ options:
             type: str
           underlay:
             description:
-              - Whether the address is on C(br-underlay), a bridge of Open vSwitch's userspace datapath that holds the interface,
-                as tunnels of that datapath need it.
+              - Whether the address is on C(br-underlay), a bridge of Open vSwitch's userspace datapath that holds the
+                interface, as tunnels of that datapath need it.
             type: bool
             default: false
           mtu:

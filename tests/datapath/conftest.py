@@ -4,8 +4,8 @@
 
     pytest tests/datapath --checks checks.json --hosts 'nsenter://network?namespace=lab,nsenter://compute1?namespace=lab'
 
-`playbooks/verify.yml` runs this and writes the file. --hosts and --ansible-inventory are testinfra's options; machines
-that are not listed can't be asked, and what needs them is skipped: *not measured* is no success.
+`playbooks/verify.yml` runs this and writes the file. --hosts and --ansible-inventory are testinfra's options. What can't
+be asked (the outside where there is no machine of a lab, a virtual machine) is skipped: *not measured* is no success.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def machines(pytestconfig: pytest.Config) -> Session:
     """Connections to all machines of --hosts, by name."""
-    specs = (pytestconfig.option.hosts or "").split(",")
-    hosts = testinfra.get_hosts(filter(None, specs), ansible_inventory=pytestconfig.option.ansible_inventory)
+    specs = [spec for spec in (pytestconfig.option.hosts or "").split(",") if spec]
+    hosts = testinfra.get_hosts(specs, ansible_inventory=pytestconfig.option.ansible_inventory)
     return Session({host.backend.get_hostname(): host for host in hosts}, pytestconfig.stash[CHECKS])
 
 

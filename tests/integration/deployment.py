@@ -76,6 +76,6 @@ class Deployment:
 
     def node(self, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a program on a node."""
-        pid = machine.Machine(self.lab, name).pid()
+        pid = machine.Machine(self.lab, name).pid
         enter = ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", "--pid", "--"]
         return subprocess.run([*enter, *argv], capture_output=True, text=True, check=False)

@@ -7,7 +7,12 @@ from __future__ import annotations
 import typing
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.iptables import BULK, ChainDriver, IpsetDriver, parse
+from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.iptables import (
+    BULK,
+    ChainDriver,
+    IpsetDriver,
+    parse,
+)
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Chain, Ipset

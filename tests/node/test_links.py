@@ -257,6 +257,13 @@ def test_links_of_one_namespace_among_many_find_their_peers(node):
     node.converge(*resources)
 
 
+def test_what_was_read_without_a_wish_brings_everything_back(whole):
+    snapshot = whole.read()
+    whole.converge()
+    whole.converge(*snapshot)
+    assert whole.diff(*ALL) == []
+
+
 # ------------------------------------------------------------------------------------------------------------- others
 
 

@@ -213,7 +213,9 @@ def test_a_page_tells_who_asked(pair: Session) -> None:
 def test_what_can_not_be_asked_is_not_measured(pair: Session) -> None:
     with pytest.raises(NotMeasured, match="virtual machine"):
         measure(pair, check("mtu", source={**PLACE_A, "ours": False}, address="10.9.0.2", mtu=1500))
-    with pytest.raises(NotMeasured, match="machine far"):
+    with pytest.raises(NotMeasured, match="no machine outside"):
+        measure(pair, check("mtu", source=PLACE_A, address="10.9.0.2", mtu=1500, needs=["outside"]))
+    with pytest.raises(RuntimeError, match="machine far"):
         measure(pair, check("mtu", source={**PLACE_A, "node": "far"}, address="10.9.0.2", mtu=1500))
 
 

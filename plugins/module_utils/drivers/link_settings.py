@@ -23,9 +23,9 @@ def blank(link: Link) -> Link:
     return Link(slice="", namespace=link.namespace, name=link.name, kind=link.kind, mtu=0, up=False)
 
 
-def adjust(netns: Netns, place: Place, before: Link, after: Link, group: int) -> None:
+def adjust(netns: Netns, place: Place | None, before: Link, after: Link, group: int) -> None:
     """Turn one into the other: silenced before it is up, and with new addresses before old ones go."""
-    if after.name not in place.links:
+    if place is None or after.name not in place.links:
         raise TenantnetError("it has vanished")
     ipr, index = netns.ipr(after.namespace), place.links[after.name]["index"]
     if attributes := _attributes(place, before, after, group):

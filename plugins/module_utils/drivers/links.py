@@ -12,6 +12,7 @@ promiscuous mode that was not asked for (Open vSwitch's).
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import typing
 
@@ -23,7 +24,9 @@ from ..state import SLICES, Key, Link, Resource, link_group
 from ..wait import until
 from . import Context
 from .link_settings import PROMISCUOUS, UP, adjust, blank, told, where
-from .survey import Message, Peers, Place, survey
+from .survey import Message, Peers, Place, addresses, look, survey
+
+_T = typing.TypeVar("_T")
 
 _KINDS: dict[str, typing.Literal["veth", "bridge", "internal"]] = {
     "veth": "veth",
@@ -45,9 +48,6 @@ _ALL: typing.Final = Link(
 )
 
 
-_T = typing.TypeVar("_T")
-
-
 class LinkDriver:
     """Links of all slices, in the node's namespace, in ours, and in those that desired links mention."""
 
@@ -61,20 +61,24 @@ class LinkDriver:
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         """Sysctls, bridge options and a MAC that the kernel chose are those that the desired link mentions."""
         live: dict[Key, Resource] = {}
-        places = self._survey(_links(desired.values()))
+        places = survey(self._netns, self._deployment, {link.namespace for link in _links(desired.values())})
         peers = Peers(self._netns, places)
         for place in places.values():
+            ours = [message for message in place.links.values() if self._is_ours(message)]
+            numbers = addresses(self._netns, place.namespace) if ours else {}
             with self._netns.enter(place.namespace):
-                for name, message in place.links.items():
-                    if self._is_ours(message):
-                        key = (place.namespace, name)
-                        live[key] = self._link(place, message, peers, typing.cast(Link, desired.get(key, _ALL)))
+                for message in ours:
+                    hint = desired.get((place.namespace, message.get("ifname")), _ALL)
+                    with ignoring(errno.ENODEV):  # it has just gone with its namespace
+                        link = self._link(place, message, peers, typing.cast(Link, hint))
+                        own = tuple(sorted(numbers.get(message["index"], ())))
+                        live[link.key] = dataclasses.replace(link, addresses=own)
         return live
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
         """Links of others with a name of ours; an internal port stays unmarked until we fetch it."""
         links = _links(desired.values())
-        places = self._survey(links)
+        places = self._places(links)
         sentences = []
         for link in links:
             message = places[link.namespace].links.get(link.name) if link.namespace in places else None
@@ -96,16 +100,18 @@ class LinkDriver:
             if link.key not in born:
                 with told(link):
                     born |= self._bear(link, births)
-        places = self._survey(_links(change.after for change in changes))
+        places = self._places(_links(change.after for change in changes))
         for change in changes:
             if change.after is not None:
                 after = typing.cast(Link, change.after)
                 before = blank(after) if after.key in births else typing.cast(Link, change.before)
                 with told(after):
-                    adjust(self._netns, places[after.namespace], before, after, self._group(after))
+                    adjust(self._netns, places.get(after.namespace), before, after, self._group(after))
 
-    def _survey(self, links: typing.Iterable[Link]) -> dict[str, Place]:
-        return survey(self._netns, self._deployment, {link.namespace for link in links})
+    def _places(self, links: typing.Iterable[Link]) -> dict[str, Place]:
+        """The namespaces of these links, as far as they exist."""
+        namespaces = {link.namespace for link in links}
+        return {name: look(self._netns, self._deployment, name) for name in namespaces if self._netns.exists(name)}
 
     def _group(self, link: Link) -> int:
         return link_group(self._deployment, link.slice)
@@ -117,20 +123,18 @@ class LinkDriver:
         """Canonical form of a device of ours; the calling thread is in its namespace."""
         name, kind = message.get("ifname"), _KINDS[_kind(message)]
         peer, far = peers.find(place.namespace, message) if kind == "veth" else (None, None)
-        guest_end = None if far is None or self._is_ours(far) else far
-        master = place.links.get(place.name_of(message.get("master")))
+        master = place.links.get(place.names.get(message.get("master"), ""))
         return Link(
             slice=self._slices[message.get("group")],
             namespace=place.namespace,
             name=name,
             kind=kind,
             peer=peer,
-            peer_mac=guest_end and guest_end.get("ifalias"),
+            peer_mac=far.get("ifalias") if far is not None and not self._is_ours(far) else None,
             alias=message.get("ifalias") or "",
             mac=None if hint.mac is None else message.get("address"),
             mtu=message.get("mtu"),
             master=master.get("ifname") if master is not None and _kind(master) == "bridge" else "",
-            addresses=tuple(sorted(place.addresses.get(message["index"], ()))),
             up=bool(message["flags"] & UP),
             promiscuous=hint.promiscuous and bool(message["flags"] & PROMISCUOUS),
             tx_checksum=ethtool.tx_checksum(name) if kind == "veth" or not hint.tx_checksum else True,

@@ -64,7 +64,8 @@ class PortDriver:
         gone = [typing.cast(Port, change.before) for change in changes if change.after is None]
         made = [typing.cast(Port, change.after) for change in changes if _is_birth(change)]
         # A transaction of its own: ovs-vswitchd takes a port that goes and comes in one transaction for the same port.
-        if stale := [_removal(port.name) for port in [*gone, *made] if self._exists(port.name)]:
+        present = {row["name"] for row in self._ovsdb.rows("Port").values()}
+        if stale := [_removal(port.name) for port in [*gone, *made] if port.name in present]:
             self._ovsdb.transact(stale)
         if made:
             self._ovsdb.transact([self._creation(port) for port in made])
@@ -83,9 +84,6 @@ class PortDriver:
         for bridge in self._ovsdb.rows("Bridge").values():
             for row in (ports[key] for key in bridge["ports"]):
                 yield bridge, row, interfaces[row["interfaces"][0]]
-
-    def _exists(self, name: str) -> bool:
-        return any(row["name"] == name for row in self._ovsdb.rows("Port").values())
 
     def _creation(self, port: Port) -> Command:
         columns = _port_columns(port, self._deployment)

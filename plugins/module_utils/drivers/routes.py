@@ -13,7 +13,7 @@ from ..errors import TenantnetError
 from ..netns import NetlinkError, ignoring
 from ..state import Key, Resource, Route
 from . import Context
-from .survey import Message, Place, survey
+from .survey import Message, Place, look, survey
 
 _IPV4 = 2  # AF_INET
 _MAIN = 254  # RT_TABLE_MAIN
@@ -48,7 +48,7 @@ class RouteDriver:
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
         """Routes without a next hop come first and go last: the next hops of others may lie behind them."""
-        places = survey(self._netns, self._deployment)
+        places = self._places({change.subject.key[0] for change in changes})
         for route in sorted(_routes(c.after for c in changes), key=_has_next_hop):
             with _told(route):
                 self._netns.ipr(route.namespace).route("replace", **_attributes(route, places))
@@ -56,6 +56,9 @@ class RouteDriver:
             if route.namespace in places and route.device in places[route.namespace].links:  # or it went with them
                 with _told(route), ignoring(errno.ESRCH):
                     self._netns.ipr(route.namespace).route("del", **_attributes(route, places))
+
+    def _places(self, namespaces: typing.Iterable[str]) -> dict[str, Place]:
+        return {name: look(self._netns, self._deployment, name) for name in namespaces if self._netns.exists(name)}
 
 
 def _routes(resources: typing.Iterable[Resource | None]) -> list[Route]:
@@ -76,7 +79,7 @@ def _route(place: Place, message: Message, slice_: str) -> Route:
         slice=slice_,
         namespace=place.namespace,
         destination=_destination(message),
-        device=place.name_of(message.get("oif")),
+        device=place.names.get(message.get("oif"), ""),
         via=message.get("gateway"),
     )
 

@@ -19,32 +19,34 @@ Message = typing.Any
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """One namespace and what is in it."""
+    """One namespace and its devices."""
 
     namespace: str
     slice: str | None  # of the namespace, when it is ours
     links: dict[str, Message]  # by name
-    addresses: dict[int, list[str]]  # permanent IPv4 addresses with their prefix length, by index of the device
-
-    def name_of(self, index: int | None) -> str:
-        """Name of the device with an index; "" when there is none."""
-        return next((name for name, link in self.links.items() if link["index"] == index), "")
+    names: dict[int, str]  # by index
 
 
 def survey(netns: Netns, deployment: str, mentioned: typing.Collection[str] = ()) -> dict[str, Place]:
     """The node's own namespace, those that are ours, and those that are mentioned, as far as they exist."""
-    places = (_look(netns, deployment, namespace) for namespace in ("", *netns.names()))
+    places = (look(netns, deployment, namespace) for namespace in ("", *netns.names()))
     return {p.namespace: p for p in places if not p.namespace or p.slice is not None or p.namespace in mentioned}
 
 
-def _look(netns: Netns, deployment: str, namespace: str) -> Place:
-    ipr = netns.ipr(namespace)
-    links = {link.get("ifname"): link for link in ipr.get_links()}
-    addresses: dict[int, list[str]] = {}
-    for message in ipr.get_addr(family=_IPV4):
+def look(netns: Netns, deployment: str, namespace: str) -> Place:
+    """One namespace; raises TenantnetError when it does not exist."""
+    links = {link.get("ifname"): link for link in netns.ipr(namespace).get_links()}
+    names = {link["index"]: name for name, link in links.items()}
+    return Place(namespace, marked_slice(links["lo"].get("ifalias"), deployment), links, names)
+
+
+def addresses(netns: Netns, namespace: str) -> dict[int, list[str]]:
+    """Permanent IPv4 addresses with their prefix lengths, by index of their device."""
+    found: dict[int, list[str]] = {}
+    for message in netns.ipr(namespace).get_addr(family=_IPV4):
         if message.get("flags") & _PERMANENT:
-            addresses.setdefault(message["index"], []).append(f"{message.get('local')}/{message['prefixlen']}")
-    return Place(namespace, marked_slice(links["lo"].get("ifalias"), deployment), links, addresses)
+            found.setdefault(message["index"], []).append(f"{message.get('local')}/{message['prefixlen']}")
+    return found
 
 
 class Peers:
@@ -60,7 +62,7 @@ class Peers:
         """Namespace and name of the other end, and the end itself; None when no surveyed namespace has it."""
         number = link.get("link_netnsid")
         place = self._places[namespace] if number is None else self._place(namespace, number)
-        name = place.name_of(link.get("link")) if place else ""
+        name = place.names.get(link.get("link")) if place else None
         return ((place.namespace, name), place.links[name]) if place and name else (None, None)
 
     def _place(self, here: str, number: int) -> Place | None:

@@ -4,15 +4,15 @@
 
     tenantnet-guest --id UUID --hostname NAME --overlay DIR [--no-tx-checksum] NIC...
 
-It runs in the instance's network namespace, adds mount, host name and process namespaces, and stays in the foreground for
-as long as the guest lives. The guest's root is an overlay on this host's files: it reads them, and writes its own.
+It runs in the instance's network namespace, adds mount, host name and process namespaces, and stays in the foreground
+for as long as the guest lives. The guest's root is an overlay on this host's files: it reads them, and writes its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
+import pathlib
 import signal
 import sys
 import typing
@@ -26,12 +26,13 @@ try:
 except ImportError:  # told to the person in _raise_nics
     IPRoute = None
 
-PIDS = "/run/tenantnet/guests"  # <id>.pid: process id of the guest's init, as the node sees it
+PIDS = pathlib.Path("/run/tenantnet/guests")  # <id>.pid: process id of the guest's init, as the node sees it
 
 #: Directories of this host that are not the guest's business: it has empty ones.
 EMPTY = ("/run", "/tmp", "/root", "/home", "/var/tmp", "/var/lib", "/var/log", "/etc/openvswitch")
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _DHCLIENT = "/etc/dhcp/tenantnet.conf"
 
 # In the guest there may be no Python, and these arguments come from nobody but us.
@@ -63,7 +64,7 @@ def main() -> int:
     except (TenantnetError, OSError) as exc:
         print(f"tenantnet-guest: {arguments.hostname}: {exc}", file=sys.stderr)
         return 1
-    return _supervise(pid, f"{PIDS}/{arguments.id}.pid")
+    return _supervise(pid, PIDS / f"{arguments.id}.pid")
 
 
 def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool) -> None:
@@ -72,6 +73,7 @@ def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool) -> None:
     with IPRoute() as ipr:
         for name in ("lo", *nics):
             for index in ipr.link_lookup(ifname=name):
+                ipr.flush_addr(index=index)  # what the guest had before it was started again
                 ipr.link("set", index=index, state="up")
     for name in nics:
         ethtool.set_tx_checksum(name, not no_tx_checksum)
@@ -85,7 +87,7 @@ def _spawn(arguments: argparse.Namespace) -> int:
     if pid == 0:
         init.attempt(writer, lambda: _become_init(writer, arguments))
     os.close(writer)
-    with open(reader, encoding="utf-8") as pipe:
+    with os.fdopen(reader, encoding="utf-8") as pipe:
         error = pipe.read().strip()  # the end of it is init's exec
     if error:
         os.waitpid(pid, 0)
@@ -93,16 +95,15 @@ def _spawn(arguments: argparse.Namespace) -> int:
     return pid
 
 
-def _supervise(pid: int, path: str) -> int:
+def _supervise(pid: int, path: pathlib.Path) -> int:
     """Say where init is, and wait for its end, which comes with ours."""
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
-    os.makedirs(PIDS, exist_ok=True)
-    with open(f"{path}.new", "w", encoding="ascii") as file:
-        print(pid, file=file)
-    os.replace(f"{path}.new", path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(f"{pid}\n", encoding="ascii")
+    new.rename(path)
     os.waitpid(pid, 0)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    path.unlink()
     return 0
 
 
@@ -110,13 +111,13 @@ def _become_init(writer: int, arguments: argparse.Namespace) -> None:
     kernel.die_with_parent()
     os.setsid()
     os.umask(0o022)
-    os.makedirs(arguments.overlay, exist_ok=True)
+    pathlib.Path(arguments.overlay).mkdir(parents=True, exist_ok=True)
     console = os.open(f"{arguments.overlay}/console.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     kernel.make_private()
     root = _mount_root(arguments.overlay)
     for directory in EMPTY:
-        os.makedirs(f"{root}{directory}", exist_ok=True)
+        pathlib.Path(f"{root}{directory}").mkdir(parents=True, exist_ok=True)
         mode = "1777" if directory.endswith("tmp") else "755"
         kernel.mount("tmpfs", f"{root}{directory}", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"mode={mode}")
     _mount_devices(f"{root}/dev")
@@ -140,7 +141,7 @@ def _mount_root(overlay: str) -> str:
 def _mount_overlay(directory: str) -> str:
     root, upper, work = (f"{directory}/{name}" for name in ("root", "upper", "work"))
     for path in (root, upper, work):
-        os.makedirs(path, exist_ok=True)
+        pathlib.Path(path).mkdir(exist_ok=True)
     kernel.mount("overlay", root, "overlay", options=f"lowerdir=/,upperdir={upper},workdir={work}")
     return root
 
@@ -149,14 +150,16 @@ def _mount_devices(path: str) -> None:
     """The few devices that programs need; none of this host's disks is among them."""
     kernel.mount("tmpfs", path, "tmpfs", kernel.MS_NOSUID, "mode=755")
     for name in _DEVICES:
-        with open(f"{path}/{name}", "w", encoding="ascii"):
-            pass
+        pathlib.Path(path, name).touch()
         kernel.bind(f"/dev/{name}", f"{path}/{name}")
-    for name, kind, options in (("pts", "devpts", "newinstance,ptmxmode=0666,mode=0620"), ("shm", "tmpfs", "mode=1777")):
-        os.mkdir(f"{path}/{name}")
+    for name, kind, options in (
+        ("pts", "devpts", "newinstance,ptmxmode=0666,mode=0620"),
+        ("shm", "tmpfs", "mode=1777"),
+    ):
+        pathlib.Path(path, name).mkdir()
         kernel.mount(kind, f"{path}/{name}", kind, kernel.MS_NOSUID | kernel.MS_NOEXEC, options)
-    for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
-        os.symlink(target, f"{path}/{name}")
+    for name, target in _LINKS.items():
+        pathlib.Path(path, name).symlink_to(target)
 
 
 def _configure(arguments: argparse.Namespace) -> None:
@@ -167,17 +170,15 @@ def _configure(arguments: argparse.Namespace) -> None:
     _write("/etc/machine-id", f"{arguments.id.replace('-', '')}\n")
     _write("/etc/resolv.conf", "")  # dhclient's to write
     _write(_DHCLIENT, _CONFIG)
-    os.makedirs("/var/lib/dhcp")
+    pathlib.Path("/var/lib/dhcp").mkdir()
     nics = " ".join(arguments.nics)
-    init.write_run(f"{init.SERVICES}/dhclient", _SERVICE.format(config=_DHCLIENT, nics=nics))
+    init.write_run(pathlib.Path(init.SERVICES, "dhclient"), _SERVICE.format(config=_DHCLIENT, nics=nics))
 
 
 def _write(path: str, text: str) -> None:
     """Write a file in place of what the host has there, which may be a link to somewhere else."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    pathlib.Path(path).unlink(missing_ok=True)
+    pathlib.Path(path).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import shutil
 import signal
 import sys
@@ -37,11 +38,11 @@ def check() -> None:
         if not shutil.which(program, path=PATH):
             raise MissingProgram(program, package)
     for place, package in DISK.values():
-        if not os.path.isdir(place):
+        if not pathlib.Path(place).is_dir():
             raise TenantnetError(f"{place} does not exist on this host (Debian package {package})")
 
 
-def spawn(mark: str, hostname: str, disk: str, services: Services) -> int:
+def spawn(mark: str, hostname: str, disk: pathlib.Path, services: Services) -> int:
     """Start the init of a machine and return its process id; raises TenantnetError when it does not come up.
 
     A pipe tells how it went, in lines: the process id, and errors. The last holder's exec closes it.
@@ -52,7 +53,7 @@ def spawn(mark: str, hostname: str, disk: str, services: Services) -> int:
         os.close(reader)
         attempt(writer, lambda: _become_parent(writer, mark, hostname, disk, services))
     os.close(writer)
-    with open(reader, encoding="utf-8") as pipe:
+    with os.fdopen(reader, encoding="utf-8") as pipe:
         lines = pipe.read().splitlines()
     os.waitpid(child, 0)
     if len(lines) == 1 and lines[0].isdigit():
@@ -72,7 +73,7 @@ def attempt(writer: int, step: typing.Callable[[], None]) -> typing.NoReturn:
         os._exit(1)
 
 
-def _become_parent(writer: int, mark: str, hostname: str, disk: str, services: Services) -> None:
+def _become_parent(writer: int, mark: str, hostname: str, disk: pathlib.Path, services: Services) -> None:
     """Enter new namespaces, and fork the one whom the new PID namespace begins with."""
     os.setsid()  # the terminal's signals are not for the machine
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET)
@@ -82,31 +83,31 @@ def _become_parent(writer: int, mark: str, hostname: str, disk: str, services: S
     os.write(writer, f"{pid}\n".encode())
 
 
-def _become_init(writer: int, mark: str, hostname: str, disk: str, services: Services) -> None:
+def _become_init(writer: int, mark: str, hostname: str, disk: pathlib.Path, services: Services) -> None:
     os.umask(0o022)
     os.chdir("/")
     kernel.set_hostname(hostname)
     mount_all(disk)
     for name, command in services.items():
-        write_service(f"{SERVICES}/{name}", command)
+        write_service(pathlib.Path(SERVICES, name), command)
     log = os.open("/var/log/init.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     become_scanner(log, writer, mark)
 
 
-def mount_all(disk: str) -> None:
+def mount_all(disk: pathlib.Path) -> None:
     """Give the present mount namespace its own /run, /proc and /sys, and the directories of the machine's disk."""
     kernel.make_private()
     kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     for directory in ("/run/netns", SERVICES, "/run/openvswitch", "/run/lock"):
-        os.makedirs(directory)
+        pathlib.Path(directory).mkdir()
     for directory, (place, _) in DISK.items():
-        kernel.bind(f"{disk}/{directory}", place)
+        kernel.bind(str(disk / directory), place)
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", flags)
     kernel.mount("sysfs", "/sys", "sysfs", flags)
 
 
-def write_service(directory: str, command: typing.Sequence[str]) -> None:
+def write_service(directory: pathlib.Path, command: typing.Sequence[str]) -> None:
     """Make a service directory whose process becomes the command. Python starts it, as no shell should read it."""
     write_run(
         directory,
@@ -119,12 +120,12 @@ os.execvp({command[0]!r}, {list(command)!r})
     )
 
 
-def write_run(directory: str, script: str) -> None:
+def write_run(directory: pathlib.Path, script: str) -> None:
     """Make a service directory with this script."""
-    os.makedirs(directory)
-    with open(f"{directory}/run", "w", encoding="utf-8") as file:
-        file.write(script)
-    os.chmod(f"{directory}/run", 0o755)
+    directory.mkdir(parents=True)
+    run = directory / "run"
+    run.write_text(script, encoding="utf-8")
+    run.chmod(0o755)
 
 
 def become_scanner(log: int, writer: int, mark: str) -> typing.NoReturn:
@@ -132,7 +133,7 @@ def become_scanner(log: int, writer: int, mark: str) -> typing.NoReturn:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-    for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
+    for fd in sorted(int(path.name) for path in pathlib.Path("/proc/self/fd").iterdir()):
         if fd > 2 and fd != writer:  # the exec closes that one, which says that all went well
             with contextlib.suppress(OSError):  # the one that listed the directory
                 os.close(fd)

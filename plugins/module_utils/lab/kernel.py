@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pathlib
 import signal
 import typing
 
@@ -76,7 +77,8 @@ def die_with_parent() -> None:
 @contextlib.contextmanager
 def inside(namespace: str) -> typing.Iterator[None]:
     """Be in another network namespace (a path) for a while: sockets opened meanwhile stay in it."""
-    with open("/proc/thread-self/ns/net", "rb") as home, open(namespace, "rb") as target:
+    own = pathlib.Path("/proc/thread-self/ns/net")
+    with own.open("rb") as home, pathlib.Path(namespace).open("rb") as target:
         _call(_libc.setns, target.fileno(), CLONE_NEWNET, path=namespace)
         try:
             yield

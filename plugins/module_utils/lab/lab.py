@@ -9,6 +9,7 @@ import dataclasses
 import fcntl
 import functools
 import os
+import pathlib
 import pkgutil
 import shutil
 import sys
@@ -40,6 +41,9 @@ class Lab:
 
     name: str
 
+    def __post_init__(self) -> None:
+        self.machine(spec.FABRIC)  # raises TenantnetError when the name cannot be one
+
     @property
     def fabric(self) -> Machine:
         """The machine that holds the wires."""
@@ -59,16 +63,19 @@ class Lab:
             return {}
         if machine.name == spec.FABRIC:
             return {"running": "yes"} | dict.fromkeys(wires.bridges(machine), "bridge")
-        restored = {"restored": "yes"} if os.path.exists(machine.path(_RESTORED)) else {}
+        restored = {"restored": "yes"} if machine.path(_RESTORED).exists() else {}
         return {"running": "yes"} | wires.facts(machine, networks) | restored
 
     def names(self) -> list[str]:
         """Machines that run or have a disk, the fabric too."""
         names: set[str] = set()
-        for directory in (f"{RUNTIME}/{self.name}", f"{DISKS}/{self.name}"):
-            with contextlib.suppress(FileNotFoundError):
-                names.update(os.listdir(directory))
+        for directory in self.directories():
+            names.update(path.name for path in directory.iterdir())
         return sorted(names)
+
+    def directories(self) -> list[pathlib.Path]:
+        """All that it has on this host's file system."""
+        return [path for path in (RUNTIME / self.name, DISKS / self.name) if path.is_dir()]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ def present(lab: Lab, specs: typing.Sequence[spec.Spec], check: bool = False) ->
 def absent(lab: Lab, check: bool = False) -> Plan:
     """End a lab, however much of it there is, and remove its disks; with `check` only say what there is."""
     names = lab.names()
-    exists = names or _directories(lab) or process.marked(f"{lab.name}/")
+    exists = names or lab.directories() or process.marked(f"{lab.name}/")
     before = {name: {"running": "yes"} if lab.machine(name).pid else {} for name in names}
     if exists and not check:
         with _lock(lab):
@@ -116,7 +123,7 @@ def plan(lab: Lab, specs: typing.Sequence[spec.Spec]) -> Plan:
 
 
 def _end_steps(lab: Lab, before: Facts, live: Facts, after: Facts) -> typing.Iterator[Step]:
-    """Machines that are no longer wanted; and all that the fabric took the wires with, from NICs and from Open vSwitch."""
+    """Machines that are no longer wanted; and all of them, where the fabric has ended and taken their NICs with it."""
     for name in sorted(before):
         machine = lab.machine(name)
         if name not in after:
@@ -163,9 +170,9 @@ def _settle(lab: Lab, one: spec.Spec, live: spec.Facts) -> typing.Iterator[Step]
 def _power_on(machine: Machine, one: spec.Spec) -> None:
     services = dict(ovs.services(machine)) if one.ovs else {}
     if one.web:
-        os.makedirs(f"{machine.disk}/var-lib", exist_ok=True)
-        with open(f"{machine.disk}/var-lib/web.py", "wb") as file:
-            file.write(pkgutil.get_data(__package__, "web.py") or b"")
+        script = machine.disk / "var-lib/web.py"
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_bytes(pkgutil.get_data(__package__, "web.py") or b"")
         services["web"] = (sys.executable, "/var/lib/web.py")
     machine.start(services)
 
@@ -179,10 +186,9 @@ def _add_underlay(machine: Machine, nic: spec.Nic) -> None:
 
 def _restore(machine: Machine) -> None:
     program = f"{STATE_DIR}/bin/tenantnet-node"
-    if all(os.path.lexists(machine.path(path)) for path in (program, f"{STATE_DIR}/state.json")):
+    if machine.path(f"{STATE_DIR}/state.json").exists():
         machine.run([program, "restore"])
-    with open(machine.path(_RESTORED), "w", encoding="ascii"):
-        pass
+    machine.path(_RESTORED).touch()
 
 
 def _remove(lab: Lab) -> None:
@@ -190,27 +196,23 @@ def _remove(lab: Lab) -> None:
         lab.machine(name).remove()
     for pid in process.marked(f"{lab.name}/"):
         process.kill(pid)
-    for directory in _directories(lab):
+    for directory in lab.directories():  # the one that is locked, or whatever else is in the way
         shutil.rmtree(directory)
     for directory in (RUNTIME, DISKS):
-        with contextlib.suppress(OSError):  # another lab's are in it, or there is none
-            os.rmdir(directory)
-
-
-def _directories(lab: Lab) -> list[str]:
-    return [path for path in (f"{RUNTIME}/{lab.name}", f"{DISKS}/{lab.name}") if os.path.isdir(path)]
+        with contextlib.suppress(OSError):  # another lab's are in it, or it is not there
+            directory.rmdir()
 
 
 @contextlib.contextmanager
 def _lock(lab: Lab) -> typing.Iterator[None]:
     """Be the only one at work on this lab. What is locked is its directory, which goes when the lab does."""
-    path = f"{RUNTIME}/{lab.name}"
+    path = RUNTIME / lab.name
     while True:
         with contextlib.suppress(FileNotFoundError):  # somebody else has just removed it
-            os.makedirs(path, exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDONLY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
                 break
             os.close(descriptor)
     try:

@@ -8,8 +8,10 @@ Ending its init is a power failure: every process, link and mount of the machine
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
+import pathlib
 import re
 import shutil
 import sys
@@ -19,8 +21,8 @@ from ..errors import TenantnetError
 from ..run import run
 from . import init, ovs, process
 
-RUNTIME = "/run/tenantnet"  # <lab>/<machine>/init.pid
-DISKS = "/var/lib/tenantnet-lab"  # <lab>/<machine>/<one directory for each of init.DISK>
+RUNTIME = pathlib.Path("/run/tenantnet")  # <lab>/<machine>/init.pid
+DISKS = pathlib.Path("/var/lib/tenantnet-lab")  # <lab>/<machine>/<one directory for each of init.DISK>
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
@@ -41,21 +43,20 @@ class Machine:
         return f"{self.lab}/{self.name}"
 
     @property
-    def runtime(self) -> str:
+    def runtime(self) -> pathlib.Path:
         """Directory of what tells that it runs."""
-        return f"{RUNTIME}/{self.lab}/{self.name}"
+        return RUNTIME / self.lab / self.name
 
     @property
-    def disk(self) -> str:
+    def disk(self) -> pathlib.Path:
         """Directory of what survives a power failure."""
-        return f"{DISKS}/{self.lab}/{self.name}"
+        return DISKS / self.lab / self.name
 
     @property
     def pid(self) -> int | None:
         """Process id of its init; None when it is not running."""
         try:
-            with open(f"{self.runtime}/init.pid", encoding="ascii") as file:
-                pid, started = map(int, file.read().split())
+            pid, started = map(int, (self.runtime / "init.pid").read_text(encoding="ascii").split())
         except (FileNotFoundError, ValueError):
             return None
         return pid if process.start_time(pid) == started else None
@@ -77,20 +78,22 @@ class Machine:
         """Path of its network namespace."""
         return f"/proc/{self.init_pid}/ns/net"
 
-    def path(self, path: str) -> str:
-        """The machine's file, seen from here. (An absolute symbolic link on the way leads to this host's files.)"""
-        return f"/proc/{self.init_pid}/root{path}"
+    def path(self, path: str) -> pathlib.Path:
+        """The machine's file, seen from here; an absolute symbolic link on the way leads to this host's files."""
+        return pathlib.Path(f"/proc/{self.init_pid}/root{path}")
 
     def start(self, services: init.Services | None = None) -> None:
         """Start its init with these services; raises TenantnetError. A running one is left alone."""
         if self.pid:
             return
         init.check()
-        os.makedirs(self.runtime, exist_ok=True)
+        self.runtime.mkdir(parents=True, exist_ok=True)
         for directory in init.DISK:
-            os.makedirs(f"{self.disk}/{directory}", exist_ok=True)
+            (self.disk / directory).mkdir(parents=True, exist_ok=True)
         pid = init.spawn(str(self), self.name, self.disk, services or {})
-        _write(f"{self.runtime}/init.pid", f"{pid} {process.start_time(pid)}\n")
+        new = self.runtime / "init.pid.new"
+        new.write_text(f"{pid} {process.start_time(pid)}\n", encoding="ascii")
+        new.rename(self.runtime / "init.pid")
 
     def kill(self) -> None:
         """End it like a power failure and wait until it has gone; also one whose start was interrupted."""
@@ -101,9 +104,12 @@ class Machine:
         shutil.rmtree(self.runtime, ignore_errors=True)
 
     def remove(self) -> None:
-        """End it and remove its disk."""
+        """End it and remove its disk, and the directories of the lab after its last machine."""
         self.kill()
         shutil.rmtree(self.disk, ignore_errors=True)
+        for directory in (self.runtime.parent, self.disk.parent, RUNTIME, DISKS):
+            with contextlib.suppress(OSError):  # it is not empty, or not there
+                directory.rmdir()
 
     def enter(self, argv: typing.Sequence[str]) -> list[str]:
         """The command that runs a command inside the machine."""
@@ -115,13 +121,6 @@ class Machine:
             return run(self.enter(argv), stdin)
         except TenantnetError as exc:
             raise TenantnetError(f"{self}: {argv[0]}: {exc}") from exc
-
-
-def _write(path: str, text: str) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(f"{path}.new", path)
 
 
 def main() -> int:

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import pathlib
 import shutil
 import typing
 
@@ -40,16 +39,16 @@ _SERVICES = {
 
 def services(machine: Machine) -> init.Services:
     """Commands of Open vSwitch's two daemons; its database is made on the machine's disk when it has none yet."""
-    if not (shutil.which("ovs-vswitchd", path=init.PATH) and os.path.exists(SCHEMA)):
+    if not (shutil.which("ovs-vswitchd", path=init.PATH) and pathlib.Path(SCHEMA).exists()):
         raise MissingProgram("ovs-vswitchd", "openvswitch-switch")
-    database = f"{machine.disk}/etc-openvswitch/conf.db"
-    if not os.path.exists(database):
-        os.makedirs(os.path.dirname(database), exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # of a run that was killed
-            os.unlink(f"{database}.new")
-        run(["ovsdb-tool", "create", f"{database}.new", SCHEMA])
-        os.replace(f"{database}.new", database)
-    os.makedirs(f"{machine.disk}/var-log/openvswitch", exist_ok=True)
+    database = machine.disk / "etc-openvswitch/conf.db"
+    if not database.exists():
+        database.parent.mkdir(parents=True, exist_ok=True)
+        new = database.with_suffix(".new")
+        new.unlink(missing_ok=True)  # of a run that was killed
+        run(["ovsdb-tool", "create", str(new), SCHEMA])
+        new.rename(database)
+    (machine.disk / "var-log/openvswitch").mkdir(parents=True, exist_ok=True)
     return _SERVICES
 
 

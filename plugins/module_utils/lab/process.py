@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import select
 import signal
 import typing
@@ -18,10 +19,10 @@ MARK = "TENANTNET_LAB"
 def start_time(pid: int) -> int | None:
     """When a process started, in clock ticks after boot; None when it has ended."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            fields = file.read().rpartition(")")[2].split()  # the name, in brackets, may contain anything
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
+    fields = stat.rpartition(")")[2].split()  # the name, in brackets, may contain anything
     return None if fields[0] in "ZX" else int(fields[19])
 
 
@@ -36,13 +37,12 @@ def _matches(variable: bytes, wanted: bytes) -> bool:
 
 
 def _all() -> typing.Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return (int(path.name) for path in pathlib.Path("/proc").iterdir() if path.name.isdigit())
 
 
 def _environment(pid: int) -> list[bytes]:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
+        return pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:  # it has ended, or it is not ours to look at
         return []
 

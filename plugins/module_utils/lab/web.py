@@ -11,9 +11,10 @@ import http.server
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers every GET with one line: the client's address."""
+    """One line for every GET."""
 
     def do_GET(self) -> None:
+        """Answer with the client's address."""
         body = f"{self.client_address[0]}\n".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")

@@ -38,7 +38,18 @@ class TopologyErrors(TenantnetError):
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
     """A hint for a word that is not among the known ones: the one that was probably meant, else what there is."""
-    words = list(known)
+    words = list(dict.fromkeys(known))
     if close := difflib.get_close_matches(word, words, n=1):
         return f"did you mean '{close[0]}'?"
     return f"known: {', '.join(words)}" if 0 < len(words) <= 10 else ""
+
+
+def shown(value: object) -> str:
+    """A value as people would call it."""
+    if isinstance(value, str):
+        return f"'{value if len(value) <= 80 else value[:79] + '…'}'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return "nothing" if value is None else "a list" if isinstance(value, list | tuple) else "a mapping"

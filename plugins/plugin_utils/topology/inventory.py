@@ -101,7 +101,7 @@ def _settings(host: Host, report: Report) -> Settings | None:
     for key in sorted(set(ours) - set(Settings.model_fields)):
         known = [PREFIX + k for k in (*Settings.model_fields, *OTHERS)]
         at(report, host["name"], key, f"'{PREFIX}{key}' is not a variable of tenantnet", suggest(PREFIX + key, known))
-    if ours.get("datapath", "auto") == "auto":
+    if ours.get("datapath") == "auto":
         at(
             report,
             host["name"],

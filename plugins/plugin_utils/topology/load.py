@@ -78,8 +78,8 @@ def _known(projects: typing.Iterable[str], provider: Provider, folder: str, repo
 def _part(path: pathlib.Path, name: str, model: type[T], report: Report) -> T | None:
     before = len(report.problems)
     data = read(path, name, report)
-    if len(report.problems) > before and not isinstance(data, dict):
-        return None
+    if len(report.problems) > before:
+        return None  # what an alias or a tag stood for is not there: more would be said about that
     try:
         return model.model_validate({} if data is None else data)
     except pydantic.ValidationError as error:

@@ -10,7 +10,8 @@ import typing
 import pydantic
 import pydantic_core
 
-from .errors import suggest
+from .errors import shown, suggest
+from .raw import Project
 from .source import Path, Report
 
 #: What a type of error expected.
@@ -23,7 +24,7 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 #: What a word of a field is called.
-_NOUNS = {"network_type": "network type", "network_types": "network type", "ethertype": "ethertype"}
+_NOUNS = {"network_type": "a network type", "network_types": "a network type", "ethertype": "an ethertype"}
 
 #: Keys that people from elsewhere expect here, and where they are.
 _PROVIDERS = "is the administrators' to say"
@@ -62,23 +63,24 @@ def _say(found: pydantic_core.ErrorDetails, at: Path, model: type[pydantic.BaseM
         return _unknown_key(at, model)
     if kind == "literal_error":
         words = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        noun = _NOUNS.get(next(str(s) for s in reversed(at) if isinstance(s, str)), "word for this")
-        return f"{_shown(value)} is not a {noun}".replace("a e", "an e"), suggest(str(value), words)
+        field = next(step for step in reversed(at) if isinstance(step, str))
+        return f"{shown(value)} is not {_NOUNS.get(field, f'a {field}')}", suggest(str(value), words)
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         return f"must be {bound}, not {value}", ""
-    if kind in ("too_long", "too_short"):
-        bound = f"at most {context['max_length']}" if kind == "too_long" else f"at least {context['min_length']}"
-        return f"holds {context['actual_length']}; {bound} must be here".replace("at most", "no more than"), ""
+    if kind == "too_long":
+        return f"holds {context['actual_length']} items, at most {context['max_length']} are allowed", ""
+    if kind == "too_short":
+        return "must not be empty", ""
     hint = "put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
-    return f"must be {_EXPECTED.get(kind, 'something else')}, not {_shown(value)}", hint
+    return f"must be {_EXPECTED.get(kind, 'something else')}, not {shown(value)}", hint
 
 
 def _unknown_key(at: Path, model: type[pydantic.BaseModel]) -> tuple[str, str]:
     key = str(at[-1])
     if len(at) == 1 and (key in _INVENTORY or key.startswith("ansible_")):
-        return f"'{key}' belongs into an inventory, and this file is never read as one", "hosts are in hosts.yml"
-    if key in _STRANGERS:
+        return f"'{key}' belongs in an inventory, and this file is never read as one", "hosts are in hosts.yml"
+    if model is Project and key in _STRANGERS:
         return f"'{key}' {_STRANGERS[key]}", ""
     return f"'{key}' is not a key here", suggest(key, _keys(at[:-1], model))
 
@@ -102,14 +104,3 @@ def _plain(annotation: typing.Any) -> typing.Any:
     if origin in (types.UnionType, typing.Union):
         return _plain(next(a for a in typing.get_args(annotation) if a is not type(None)))
     return annotation
-
-
-def _shown(value: object) -> str:
-    """A value as people would call it."""
-    if isinstance(value, str):
-        return f"'{value if len(value) <= 60 else value[:57] + '…'}'"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    return "nothing" if value is None else "a list" if isinstance(value, list | tuple) else "a mapping"

@@ -10,6 +10,7 @@ core schema: `yes`, `22:23` and `2026-01-01` are text, as they look. Jinja is te
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import pathlib
 import re
@@ -90,8 +91,10 @@ def read(path: pathlib.Path, name: str, report: Report, times: int = 1) -> typin
     try:
         text = _text(path, MAX_BYTES * times)
     except (OSError, ValueError) as exc:
-        reason = exc.strerror or "" if isinstance(exc, OSError) else str(exc)
-        report.problems.append(Problem(file=name, message=f"cannot be read: {reason[:1].lower()}{reason[1:]}"))
+        reason = (exc.strerror or "").lower() if isinstance(exc, OSError) else str(exc)
+        if isinstance(exc, OSError) and exc.errno == errno.ELOOP:
+            reason = "it is a symbolic link"
+        report.problems.append(Problem(file=name, message=f"cannot be read: {reason}"))
         return None
     return parse(text, name, report, times)
 
@@ -193,7 +196,6 @@ class _Reader:
             if key in data:
                 line = self.origins[value_path].key[0]
                 self._add(event, value_path, f"'{key}' is written twice; the first is in line {line}")
-                value_path = (*path, f"{key} (again)")
             scalar = isinstance(value_event, yaml.ScalarEvent) and value_event.value != ""
             self.origins[value_path] = Origin(_mark(event), _mark(value_event if scalar else event))
             data[key] = self._value(value_event, value_path)

@@ -15,7 +15,7 @@ import uuid
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from .errors import suggest
+from .errors import shown, suggest
 
 T = typing.TypeVar("T")
 
@@ -37,10 +37,10 @@ def wrong(message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("wrong", "{message}", {"message": message, "hint": hint})
 
 
-def _not(text: str, kind: str, hint: str = "") -> PydanticCustomError:
-    if "{{" in text or "{%" in text:
+def _not(value: object, kind: str, hint: str = "") -> PydanticCustomError:
+    if "{{" in str(value) or "{%" in str(value):
         hint = "templates are not evaluated here, write the value itself"
-    return wrong(f"'{text}' is not {kind}", hint)
+    return wrong(f"{shown(value)} is not {kind}", hint)
 
 
 def _name(text: str) -> str:
@@ -116,7 +116,7 @@ def numbers(kind: str, low: int, high: int, noun: str) -> typing.Callable[[objec
     def parse(value: object) -> tuple[int, int]:
         match = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", str(value))
         if isinstance(value, bool) or not isinstance(value, str | int) or not match:
-            raise _not(str(value), kind)
+            raise _not(value, kind)
         first, last = int(match[1]), int(match[2] or match[1])
         if first > last:
             raise wrong(f"'{value}' begins after its end", f"did you mean '{last}:{first}'?")
@@ -132,7 +132,7 @@ def _pool(value: object) -> tuple[str, str]:
         value = f"{value['start']}-{value['end']}"
     parts = value.split("-") if isinstance(value, str) else ()
     if len(parts) != 2:
-        raise _not(str(value), "a pool of addresses such as 192.168.1.10-192.168.1.99")
+        raise _not(value, "a pool of addresses such as 192.168.1.10-192.168.1.99")
     first, last = address(parts[0].strip()), address(parts[1].strip())
     if ipaddress.IPv4Address(first) > ipaddress.IPv4Address(last):
         raise wrong(f"'{value}' begins after its end", f"did you mean '{last}-{first}'?")
@@ -142,11 +142,11 @@ def _pool(value: object) -> tuple[str, str]:
 def _protocol(value: object) -> str | None:
     text = str(value).lower()
     if isinstance(value, bool) or not isinstance(value, str | int) or (text.isdigit() and int(text) > 255):
-        raise _not(str(value), "a protocol", "write a name such as tcp, or a number from 0 to 255")
+        raise _not(value, "a protocol", "write a name such as tcp, or a number from 0 to 255")
     if text in ("any", "0"):
         return None
     if not text.isdigit() and text not in _NUMBERS:
-        raise _not(str(value), "a protocol", suggest(text, sorted(_NUMBERS)) or "or write its number")
+        raise _not(value, "a protocol", suggest(text, sorted(_NUMBERS)) or "or write its number")
     number = int(text) if text.isdigit() else _NUMBERS[text]
     return PROTOCOLS.get(number, str(number))
 
@@ -154,8 +154,8 @@ def _protocol(value: object) -> str | None:
 def _key_pair(text: str) -> str:
     line = text.strip()
     if "\n" in line or not re.match(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+", line):
-        shown = line[:20] + ("…" if len(line) > 20 else "")
-        raise _not(shown, "an SSH public key: one line such as 'ssh-ed25519 AAAA… me@example'")
+        begins = line[:20] + ("…" if len(line) > 20 else "")
+        raise _not(begins, "an SSH public key: one line such as 'ssh-ed25519 AAAA… me@example'")
     return line
 
 

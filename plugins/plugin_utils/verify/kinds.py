@@ -35,9 +35,9 @@ def measure(session: Session, check: Check) -> None:
     for place in places(check):
         if not place.get("ours", True):
             raise NotMeasured(f"{place['label']} is a virtual machine: no probe can be run in it")
-        session.host(place["node"])
     for machine in check.args.get("needs", ()):
-        session.host(machine)
+        if machine not in session.hosts:
+            raise NotMeasured(f"there is no machine {machine}")
     KINDS[check.kind](session, check)
 
 

@@ -11,25 +11,25 @@ from ..plan.check import Check
 from .outcome import Unmet
 from .session import Json, Session, where
 
-LEASES = "/var/lib/dhcp/dhclient.leases"  # in the guest's own root
+LEASES, RESOLV = "/var/lib/dhcp/dhclient.leases", "/etc/resolv.conf"  # in the guest's own root
 
 
 def lease(session: Session, check: Check) -> None:
     """The last lease that dhclient recorded for the NIC, and what it applied."""
     place, expected = check.args["place"], check.args["expected"]
-    found = parse(_recorded(session, place), place["device"])
+    found = parse(_read(session, place, LEASES), place["device"])
     if found is None:
-        raise Unmet(check.title, "the client recorded no lease", f"{where(place)}: {LEASES} in the guest's root")
+        raise Unmet("a lease", "the client recorded no lease", f"{where(place)}: {LEASES} in the guest's root")
     wrong = [*_told(found, expected), *_applied(session, place, expected)]
     if wrong:
-        raise Unmet(check.title, "; ".join(wrong), f"{where(place)}: ip address; {LEASES} in the guest's root")
+        raise Unmet("as planned", "; ".join(wrong), f"{where(place)}: ip address; {LEASES} in the guest's root")
 
 
-def _recorded(session: Session, place: Json) -> str:
-    """The lease file, read in the mount namespace of the guest."""
-    guest = place["namespace"].removeprefix("guest-")
-    pid = session.output({**place, "namespace": ""}, "cat", f"/run/tenantnet/guests/{guest}.pid").split()[0]
-    return session.output({**place, "namespace": ""}, "nsenter", f"--target={pid}", "--mount", "--", "cat", LEASES)
+def _read(session: Session, place: Json, path: str) -> str:
+    """A file, as it is in the mount namespace of the guest."""
+    node, guest = {**place, "namespace": ""}, place["namespace"].removeprefix("guest-")
+    pid = session.output(node, "cat", f"/run/tenantnet/guests/{guest}.pid").strip()
+    return session.output(node, "nsenter", f"--target={pid}", "--mount", "--", "cat", path)
 
 
 def parse(text: str, device: str) -> dict[str, str] | None:
@@ -77,7 +77,7 @@ def classless(text: str) -> list[list[str]]:
 
 
 def _applied(session: Session, place: Json, expected: Json) -> list[str]:
-    """What is wrong with the NIC."""
+    """What is wrong with the NIC, the routes and the resolver."""
     link = session.json(place, "ip", "-json", "address", "show", "dev", place["device"])[0]
     addresses = [f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["family"] == "inet"]
     found = {"mac": link["address"], "mtu": link["mtu"], "addresses": addresses}
@@ -91,7 +91,10 @@ def _applied(session: Session, place: Json, expected: Json) -> list[str]:
         return faults
     listed = session.json(place, "ip", "-json", "route", "show")
     routes = [[_prefix(r["dst"]), r.get("gateway", "0.0.0.0")] for r in listed]
-    return faults + [f"no route {r[0]} by {r[1]} in the guest" for r in expected["routes"] if r not in routes]
+    faults += [f"no route {r[0]} by {r[1]} in the guest" for r in expected["routes"] if r not in routes]
+    servers = re.findall(r"^nameserver (\S+)", _read(session, place, RESOLV), re.M)
+    faults += [f"{RESOLV} has no nameserver {server}" for server in expected["dns"] if server not in servers]
+    return faults
 
 
 def _prefix(destination: str) -> str:

@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from ..plan.check import Check
-from .outcome import NotMeasured
 
 if typing.TYPE_CHECKING:
     from testinfra.host import Host  # type: ignore[import-untyped]
@@ -51,18 +50,24 @@ class Session:
         return typing.cast("T", result)
 
     def host(self, node: str) -> Host:
-        """A machine; NotMeasured when nobody said how to reach it."""
+        """A machine; raises RuntimeError when nobody said how to reach it."""
         if node not in self.hosts:
-            raise NotMeasured(f"machine {node} can't be reached from here")
+            raise RuntimeError(f"nobody said how to reach machine {node}")
         return self.hosts[node]
 
-    def output(self, place: Json, *argv: str) -> str:
-        """Standard output of a program in the network namespace of a place; raises RuntimeError when it fails."""
+    def output(self, place: Json, *argv: str, words: str = "") -> str:
+        """Standard output of a program in the network namespace of a place.
+
+        Raises RuntimeError when it fails: with `words` for the command, and with its last words.
+        """
         command = enter(place, argv)
         result = self.host(place["node"]).run(" ".join(["%s"] * len(command)), *command)
-        if result.rc != 0:
-            raise RuntimeError(f"{' '.join(argv)} failed on {where(place)}: {(result.stderr or result.stdout).strip()}")
-        return str(result.stdout)
+        if result.rc == 0:
+            return str(result.stdout)
+        said = (result.stderr or result.stdout).strip().splitlines() or [f"exit status {result.rc}"]
+        if "cannot open /run/netns/" in said[-1]:
+            raise RuntimeError(f"{place['node']} has no namespace {place['namespace']}")
+        raise RuntimeError(f"{words or ' '.join(argv)} failed on {where(place)}: {said[-1]}")
 
     def json(self, place: Json, *argv: str) -> list[Json]:
         """What a program prints as JSON."""
@@ -86,9 +91,10 @@ class Session:
 
     def _probe(self, place: Json, *argv: str) -> Json:
         self.once(("probe", place["node"]), lambda: self._install(place["node"]))
-        result: Json = json.loads(self.output(place, *PYTHON, ARCHIVE, *argv))
+        words = f"probe {argv[2] if argv[0] == 'start' else argv[0]}"
+        result: Json = json.loads(self.output(place, *PYTHON, ARCHIVE, *argv, words=words))
         if argv[0] in ("start", "collect") and "error" in result:
-            raise RuntimeError(f"probe {' '.join(argv[:3])} on {where(place)}: {result['error']}")
+            raise RuntimeError(f"{words} failed on {where(place)}: {result['error']}")
         return result
 
     def _install(self, node: str) -> None:

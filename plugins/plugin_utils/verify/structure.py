@@ -11,7 +11,7 @@ import typing
 from ...module_utils.state import STATE_DIR
 from ..plan.check import Check
 from .outcome import Unmet
-from .session import Json, Session
+from .session import Json, Session, where
 
 OVS_LOG = "/var/log/openvswitch/ovs-vswitchd.log"
 
@@ -53,7 +53,7 @@ def bridge(session: Session, check: Check) -> None:
     for port, wanted in check.args["ports"].items():
         wrong += [f"{port}: {fault}" for fault in _port_faults(tables, port, wanted)]
     if wrong:
-        raise Unmet(check.title, "; ".join(wrong), f"{check.node}: ovs-vsctl show")
+        raise Unmet("as planned", "; ".join(wrong), f"{check.node}: ovs-vsctl show")
 
 
 def _port_faults(tables: dict[str, dict[str, Json]], name: str, wanted: Json) -> list[str]:
@@ -106,7 +106,7 @@ def namespace(session: Session, check: Check) -> None:
         if destination not in routes or routes[destination] != via:
             wrong.append(f"no route to {destination} by {via}")
     if wrong:
-        raise Unmet(check.title, "; ".join(wrong), f"{check.node}: ip -n {place['namespace']} address; ip route")
+        raise Unmet("as planned", "; ".join(wrong), f"{where(place)}: ip address; ip route")
 
 
 def _link_faults(link: Json | None, wanted: Json) -> list[str]:
@@ -144,7 +144,7 @@ def daemons(session: Session, check: Check) -> None:
             up = host.run("systemctl is-active --quiet %s", service).rc == 0
         down += [] if up else [service]
     if down:
-        raise Unmet(check.title, f"{', '.join(down)} not up", f"{check.node}: s6-svstat or systemctl status")
+        raise Unmet("as planned", f"{', '.join(down)} not up", f"{check.node}: s6-svstat or systemctl status")
 
 
 def log(session: Session, check: Check) -> None:

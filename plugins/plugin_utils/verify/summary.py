@@ -53,9 +53,12 @@ class Summary:
         return {g: _counts(self.of(g)) for g in GROUPS if self.expected[g]}
 
     def failures(self) -> Iterator[str]:
-        """Each failure in full."""
+        """Each failure in full; what failed for one reason stands together."""
+        reasons: dict[str, list[str]] = {}
         for result in self.failed:
-            yield f"✗ {result.check.title}\n{textwrap.indent(result.message.strip(), '    ')}"
+            reasons.setdefault(result.message.strip(), []).append(f"✗ {result.check.title}")
+        for message, titles in reasons.items():
+            yield "\n".join([*titles, textwrap.indent(message, "    ")])
 
     def not_measured(self) -> Iterator[str]:
         """Reasons for what could not be measured, with the number of checks that they struck."""

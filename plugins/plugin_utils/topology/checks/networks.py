@@ -42,10 +42,8 @@ def _check_type(scope: Scope, path: Path, network: Network) -> None:
         hint = f"allowed: {', '.join(allowed)}" if allowed else "provider.yml allows it none"
         scope.add((*path, "network_type"), f"project '{scope.name}' may not have {type_} networks", hint)
     elif not has_ranges(scope.raw, type_):
-        what = "a physical network with vlan_ranges" if type_ == "vlan" else f"tunnels.{type_}"
-        scope.add(
-            (*path, "network_type"), f"there is nothing to choose a {type_} network from: provider.yml has no {what}"
-        )
+        what = "physical network with vlan_ranges" if type_ == "vlan" else f"tunnels.{type_}"
+        scope.add((*path, "network_type"), f"a {type_} network has nowhere to be: provider.yml has no {what}")
     largest = largest_mtu(scope.raw, type_)
     if network.mtu and network.mtu > largest:
         scope.add((*path, "mtu"), f"{network.mtu} does not fit: a {type_} network here carries at most {largest} bytes")

@@ -73,6 +73,8 @@ def _check_segments_differ(raw: Raw, add: Add) -> None:
     seen: dict[tuple[str, int | None], str] = {}
     for name, network in raw.provider.external_networks.items():
         segment = (network.physical_network, network.segmentation_id)
+        if network.network_type == "vlan" and network.segmentation_id is None:
+            continue
         if segment in seen:
             what = f"VLAN {segment[1]}" if segment[1] else "untagged traffic"
             add(("external_networks", name), f"'{seen[segment]}' already is the {what} of '{segment[0]}'", key=True)

@@ -28,7 +28,7 @@ def check(scope: Scope) -> None:
         limit = getattr(scope.limits.quota, kind)
         if 0 <= limit < used[kind]:
             noun = kind.replace("_", " ").replace("ips", "IPs")
-            message = f"project '{scope.name}' has {used[kind]} {noun}, its quota is {limit}"
+            message = f"project '{scope.name}' uses {used[kind]}, its quota of {noun} is {limit}"
             scope.add(_PLACES[kind], message, "ask the administrators of provider.yml for more", key=True)
 
 

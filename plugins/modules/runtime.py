@@ -1,0 +1,165 @@
+#!/usr/bin/python
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Install on a node what runs there without Ansible."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: runtime
+short_description: Install on a node what runs there without Ansible
+version_added: 0.1.0
+description:
+  - Copies the code that M(tenantnet.ovs.node) itself consists of to C(/var/lib/tenantnet/lib), and writes the commands
+    C(tenantnet-node) and C(tenantnet-guest) to C(/var/lib/tenantnet/bin).
+  - C(tenantnet-node restore) brings a node back to the state that was last applied to it, for instance after a power
+    failure. C(tenantnet-node status) tells what differs from it. C(tenantnet-guest) is an instance of a lab.
+  - Files of an earlier version that are of no use any more are removed.
+options:
+  interpreter:
+    description:
+      - The Python interpreter that runs the commands. It needs the libraries ovsdbapp and pyroute2.
+      - By default the one that runs this module.
+    type: path
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    platforms: linux
+author:
+  - tenantnet developers (@tenantnet)
+"""
+
+EXAMPLES = r"""
+- name: Install the runtime
+  tenantnet.ovs.runtime:
+
+- name: Install the runtime with an interpreter of its own
+  tenantnet.ovs.runtime:
+    interpreter: /opt/tenantnet/bin/python3
+"""
+
+RETURN = r"""
+changes:
+  description: Files that were written (C(+)), changed (C(~)) or removed (C(-)), or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: ["~ lib/tenantnet/engine.py"]
+"""
+
+import importlib.abc
+import importlib.util
+import pkgutil
+import sys
+import typing
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.errors import TenantnetError
+from ..module_utils.lab import guest
+from ..module_utils.services import cli
+from ..module_utils.state import STATE_DIR, digest
+from ..module_utils.tree import Entry, Tree
+
+#: Commands and the modules whose main() they call. Ansible ships to the node what these two import, and nothing else.
+COMMANDS = {"tenantnet-node": cli, "tenantnet-guest": guest}
+
+PACKAGE = cli.__name__.removesuffix(".services.cli")
+
+SCRIPT = """\
+#!{interpreter}
+# Written by tenantnet.ovs.runtime.
+import sys
+
+sys.path.insert(0, "{state_dir}/lib")
+from tenantnet.{module} import main
+
+sys.exit(main())
+"""
+
+Files = dict[str, Entry]
+
+
+def main() -> None:
+    """Compare the files that are there with those that should be, and write the difference."""
+    spec = {"interpreter": {"type": "path"}}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    tree = Tree(STATE_DIR)
+    try:
+        desired = {**library(), **commands(module.params["interpreter"] or sys.executable)}
+        live = installed(tree)
+        if live != desired and not module.check_mode:
+            install(tree, live, desired)
+    except (TenantnetError, OSError) as exc:
+        module.fail_json(msg=f"{STATE_DIR}: {exc}")
+    diff = {"before": shown(live), "after": shown(desired), "before_header": STATE_DIR, "after_header": STATE_DIR}
+    module.exit_json(changed=live != desired, changes=changes(live, desired), diff=diff)
+
+
+def library() -> Files:
+    """Sources of the package that this module came with, be it in Ansible's archive; on the node it is `tenantnet`."""
+    files = {"lib/tenantnet/__init__.py": Entry(0o644, b"")}
+    for info in pkgutil.walk_packages(sys.modules[PACKAGE].__path__, f"{PACKAGE}."):
+        path = info.name.removeprefix(f"{PACKAGE}.").replace(".", "/") + ("/__init__.py" if info.ispkg else ".py")
+        files[f"lib/tenantnet/{path}"] = Entry(0o644, source(info.name).encode())
+    return files
+
+
+def source(name: str) -> str:
+    """Text of a Python module."""
+    spec = importlib.util.find_spec(name)
+    loader = spec.loader if spec else None
+    text = typing.cast(importlib.abc.InspectLoader, loader).get_source(name) if loader else None
+    if text is None:
+        raise TenantnetError(f"the source of {name} cannot be read")
+    return text
+
+
+def commands(interpreter: str) -> Files:
+    """The executables."""
+    files: Files = {}
+    for name, module in COMMANDS.items():
+        path = module.__name__.removeprefix(f"{PACKAGE}.")
+        script = SCRIPT.format(interpreter=interpreter, state_dir=STATE_DIR, module=path)
+        files[f"bin/{name}"] = Entry(0o755, script.encode())
+    return files
+
+
+def installed(tree: Tree) -> Files:
+    """What is there, without what Python compiled from it."""
+    found = {f"{top}/{path}": entry for top in ("bin", "lib") for path, entry in tree.read(top).items()}
+    return {path: entry for path, entry in found.items() if "/__pycache__/" not in path}
+
+
+def install(tree: Tree, live: Files, desired: Files) -> None:
+    """Libraries before the commands that need them; each file at once or not at all."""
+    for path in live.keys() - desired.keys():
+        tree.remove(path)
+    for path, entry in sorted(desired.items(), reverse=True):
+        if live.get(path) != entry:
+            tree.write(path, entry.content, entry.mode)
+    for top in ("bin", "lib"):
+        tree.tidy(top)
+
+
+def changes(live: Files, desired: Files) -> list[str]:
+    """Paths that differ, each with what is to be done."""
+    different = [path for path in sorted(live | desired) if live.get(path) != desired.get(path)]
+    return [f"{'+' if path not in live else '~' if path in desired else '-'} {path}" for path in different]
+
+
+def shown(files: Files) -> str:
+    """Files one a line, for diff mode."""
+    return "".join(
+        f"{path} {entry.mode:04o} {digest(entry.content.decode(errors='replace'))}\n"
+        for path, entry in sorted(files.items())
+    )
+
+
+if __name__ == "__main__":
+    main()
