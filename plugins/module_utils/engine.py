@@ -176,9 +176,16 @@ def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass]) -
         try:
             node.converge(node.read(before), before, PASSES)
         except Exception as exc:
-            raise ApplyFailed(f"{cause}. The node could not be brought back to what it was: {exc}") from cause
+            raise ApplyFailed(
+                f"{_said(cause)}. Nor could the node be brought back to what it was: {_said(exc)}"
+            ) from cause
         record.end()
-        raise ApplyFailed(f"{cause}. The node is as it was before") from cause
+        raise ApplyFailed(f"{_said(cause)}. The node is as it was before") from cause
+
+
+def _said(exc: Exception) -> str:
+    """An error in words; of one that nobody foresaw its kind as well."""
+    return str(exc) if isinstance(exc, TenantnetError) else repr(exc)
 
 
 def _other_deployment(state: NodeState) -> list[str]:

@@ -24,7 +24,8 @@ except ImportError:  # told to the person at the first use
     ovs_idl = None
 
 SOCKET = pathlib.Path("/run/openvswitch/db.sock")
-TIMEOUT = 10.0  # seconds for a transaction, and for ovs-vswitchd to act on it
+TIMEOUT = 10.0  # seconds for an answer of the database
+ACT_TIMEOUT = 60.0  # seconds for ovs-vswitchd to act on a change: it removes about fifty internal ports a second
 
 COLUMNS = {
     "Open_vSwitch": ("bridges", "next_cfg", "cur_cfg"),
@@ -139,7 +140,7 @@ class Ovsdb:
         except Exception as exc:  # ovsdbapp raises bare RuntimeError, and what a command raised
             raise TenantnetError(f"Open vSwitch refused a transaction: {exc}") from exc
         number = batch.result or 0  # none when nothing was different
-        self.wait(lambda: self._acted() >= number, "ovs-vswitchd to act on its database; is it running?")
+        self.wait(lambda: self._acted() >= number, "ovs-vswitchd to act on its database; is it running?", ACT_TIMEOUT)
 
     def wait(self, condition: typing.Callable[[], bool], what: str, seconds: float = TIMEOUT) -> None:
         """Return once the replica fulfils a condition; raises TenantnetError at the deadline, naming `what`."""

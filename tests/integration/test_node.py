@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""A bare machine of a lab is a node that drivers can work on: Open vSwitch at its usual paths, and what is in it stays there."""
+"""A bare machine of a lab is a node that drivers can work on, and what they make stays in it."""
 
 from __future__ import annotations
 

@@ -65,8 +65,8 @@ class PortDriver:
         made = [typing.cast(Port, change.after) for change in changes if _is_birth(change)]
         # A transaction of its own: ovs-vswitchd takes a port that goes and comes in one transaction for the same port.
         present = {row["name"] for row in self._ovsdb.rows("Port").values()}
-        if stale := [_removal(port.name) for port in [*gone, *made] if port.name in present]:
-            self._ovsdb.transact(stale)
+        if stale := {port.name for port in [*gone, *made]} & present:
+            self._ovsdb.transact([_removal(stale)])
         if made:
             self._ovsdb.transact([self._creation(port) for port in made])
             self._settle(made, _is_numbered)
@@ -177,11 +177,11 @@ def _insert_port(writer: Writer, port: Port, columns: Row, interface_columns: Ro
     bridge.addvalue("ports", row)
 
 
-def _removal(name: str) -> Command:
+def _removal(names: typing.Collection[str]) -> Command:
     def command(writer: Writer) -> None:
-        row = writer.find("Port", name)
         for bridge in writer.all("Bridge"):
-            if row in bridge.ports:
-                bridge.delvalue("ports", row)
+            for row in bridge.ports:  # once for all names: reading this column of a large bridge is slow
+                if row.name in names:
+                    bridge.delvalue("ports", row)
 
     return command

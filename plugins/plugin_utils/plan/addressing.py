@@ -64,7 +64,8 @@ def _filled(ports: list[PortPlan], choices: typing.Iterator[Choice | None]) -> l
 
 def _wishes(plan: PortPlan) -> typing.Iterator[Wish]:
     for address in plan.addresses:
-        yield _wish(plan.network, plan.port.id, plan.port.label, address, plan.file, plan.path)
+        path = (*plan.path, "fixed_ip") if address.address and plan.port.owner == "instance" else plan.path
+        yield _wish(plan.network, plan.port.id, plan.port.label, address, plan.file, path)
 
 
 def _floating_wish(plan: FloatingPlan) -> Wish:

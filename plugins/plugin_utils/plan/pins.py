@@ -106,7 +106,11 @@ class Pins:
     def take(self, wish: Wish, choice: Choice) -> None:
         """Record a value that was written down, or chosen by another rule (a MAC's); one that others have is told."""
         other = self._used.setdefault((wish.kind, *choice), wish)
-        if other is not wish:
+        if other is wish:
+            return
+        if other.written and not wish.written:
+            self._tell_taken(other, choice, wish.name, ", which keeps what it had")
+        else:
             self._tell_taken(wish, choice, other.name)
 
     def lock(self) -> Lock:

@@ -22,7 +22,18 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.ports import
 from ansible_collections.tenantnet.ovs.plugins.module_utils.engine import Result
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import ApplyFailed, Refused, TenantnetError
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
-from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Flow, NodeState, Port, Resource
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
+    Bridge,
+    Chain,
+    File,
+    Flow,
+    Link,
+    Namespace,
+    NodeState,
+    Port,
+    Resource,
+    Route,
+)
 
 Switch = collections.abc.Callable[..., Result]
 
@@ -210,3 +221,45 @@ def test_all_drivers_agree_on_a_bare_node(openvswitch: None) -> None:
     engine.apply(state())
     assert bridges() == []
     assert not pathlib.Path("/var/lib/tenantnet/state.json").exists()
+
+
+def router() -> tuple[Resource, ...]:
+    """A router's namespace on the userspace datapath, as far as it takes one of each kind."""
+    mine: typing.Any = {"slice": "routing"}
+    inside, outside = ("qrouter-1", "qr-1"), ("", "qr-1")
+    nat: typing.Any = {"namespace": "qrouter-1", "family": "ipv4", "table": "nat"}
+    return (
+        BR_INT,
+        Namespace(**mine, name="qrouter-1", sysctls={"net.ipv4.ip_forward": "1"}),
+        Chain(**mine, **nat, name="tenantnet-l3-snat", rules=("-s 10.0.0.0/24 -j SNAT --to-source 203.0.113.9",)),
+        Chain(**mine, **nat, name="POSTROUTING", rules=("-j tenantnet-l3-snat",)),
+        Link(**mine, namespace="qrouter-1", name="qr-1", kind="veth", peer=outside, addresses=("10.0.0.1/24",)),
+        Link(**mine, namespace="", name="qr-1", kind="veth", peer=inside),
+        Port(**mine, bridge="br-int", name="qr-1", tag=1),
+        Route(**mine, namespace="qrouter-1", destination="10.9.0.0/24", device="qr-1", via="10.0.0.254"),
+        Flow(**mine, bridge="br-int", table=0, priority=9, match='in_port="qr-1"', actions="NORMAL"),
+        File(slice="dhcp", path="hosts", content="fa:16:3e:00:00:01,10.0.0.5\n"),
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ["ovs-vsctl", "del-port", "qr-1"],
+        ["ip", "netns", "delete", "qrouter-1"],
+        ["ip", "link", "delete", "qr-1"],
+        ["ovs-vsctl", "del-br", "br-int"],
+    ],
+    ids=" ".join,
+)
+def test_a_router_is_built_repaired_and_removed(openvswitch: None, damage: list[str]) -> None:
+    engine.apply(state(*router()))
+    assert not engine.apply(state(*router())).changed
+    run(damage)
+    assert engine.apply(state(*router())).changed
+    assert not engine.apply(state(*router())).changed
+    assert "10.0.0.1/24" in run(["ip", "address", "show", "qr-1"], namespace="qrouter-1")
+    engine.apply(state())
+    assert bridges() == []
+    assert run(["ip", "netns", "list"]) == ""
+    assert not engine.apply(state()).changed

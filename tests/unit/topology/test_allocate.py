@@ -1,0 +1,153 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Properties of choosing: the same in, the same out; nothing that is pinned moves; nothing is given out twice."""
+
+from __future__ import annotations
+
+import collections
+import pathlib
+import random
+import shutil
+import sys
+import time
+
+import pytest
+import yaml
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, lock
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.allocate import resolve
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import inventories
+
+BASE = pathlib.Path(__file__).parents[1] / "golden/base"
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Resolves one project, given as data."""
+    shutil.copytree(BASE, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "topology/projects").mkdir()
+    provider = tmp_path / "topology/provider.yml"
+    provider.write_text(provider.read_text(encoding="utf-8").replace("demo: {", "demo: {quota: {ports: -1}, "))
+
+    def run(project, before=None):
+        (tmp_path / "topology/projects/demo.yml").write_text(yaml.safe_dump(project, sort_keys=False))
+        return resolve(inventories.read(tmp_path), before or lock.Lock())
+
+    return run
+
+
+def project(*instances, networks=("private",)):
+    """Instances in the first of some networks, spread over the compute nodes."""
+    return {
+        "networks": {n: {"subnets": {n: f"10.{i}.0.0/16"}} for i, n in enumerate(networks)},
+        "routers": {"router": {"external_network": "public", "subnets": list(networks)}},
+        "instances": {
+            name: {"node": f"compute{1 + index % 2}", "ports": [{"network": networks[index % len(networks)]}]}
+            for index, name in instances
+        },
+    }
+
+
+def values(topology):
+    """Everything about each port that was chosen."""
+    found = {}
+    for port in topology.ports.values():
+        network = topology.networks[port.network]
+        vlan = topology.local_vlans[port.node][network.id]
+        found[port.label] = (port.id, port.mac, port.fixed_ips, port.zone, network.segmentation_id, vlan)
+    return found
+
+
+def test_the_same_files_give_the_same_bytes(plan):
+    wanted = project(*enumerate("abcdef"))
+    (one, lock_one), (two, lock_two) = plan(wanted), plan(wanted)
+    assert one == two
+    assert lock.dump(lock_one) == lock.dump(lock_two)
+
+
+def test_a_second_plan_changes_nothing(plan):
+    wanted = project(*enumerate("abcdef"))
+    first, pinned = plan(wanted)
+    again, after = plan(wanted, pinned)
+    assert again == first
+    assert lock.dump(after) == lock.dump(pinned)
+
+
+def test_adding_and_reordering_change_nothing_that_is_pinned(plan):
+    first, pinned = plan(project(*enumerate("mnop")))
+    more = project(*reversed([*enumerate("mnop"), *enumerate("abxyz")]))
+    more["networks"] = {"another": {"subnets": {"another": "10.9.0.0/16"}}} | more["networks"]
+    second, _ = plan(more, pinned)
+    assert values(second).items() > values(first).items()
+
+
+def test_what_comes_back_has_its_old_values(plan):
+    first, pinned = plan(project(*enumerate("abcd")))
+    _, without = plan(project((0, "a"), (3, "d")), pinned)
+    again, _ = plan(project(*enumerate("abcd")), without)
+    assert values(again) == values(first)
+
+
+def test_a_freed_value_is_given_out_only_after_confirmation(plan):
+    first, pinned = plan(project((0, "a"), (2, "b")))
+    freed = values(first)["demo/a:private"][2][0].address
+    _, without = plan(project((2, "b")), pinned)
+    early, _ = plan(project((2, "b"), (4, "c")), without)
+    assert values(early)["demo/c:private"][2][0].address != freed
+    confirmed = lock.confirmed(without, {"compute1", "compute2", "network"})
+    assert not confirmed.retiring
+    late, _ = plan(project((2, "b"), (4, "c")), confirmed)
+    assert values(late)["demo/c:private"][2][0].address == freed
+
+
+def test_a_moved_instance_keeps_its_address_and_leaves_its_zone_behind(plan):
+    first, pinned = plan(project((0, "a"), (2, "b")))
+    moved, after = plan(project((1, "a"), (2, "b")), pinned)
+    assert values(moved)["demo/a:private"][:3] == values(first)["demo/a:private"][:3]
+    assert [(pin.kind, pin.nodes) for pin in after.retiring] == [("zone", ("compute1",))]
+
+
+def test_no_value_is_given_out_twice_whatever_happens(plan):
+    rng = random.Random(1)
+    pinned, alive = lock.Lock(), set()
+    for _ in range(40):
+        alive ^= {rng.choice("abcdefghij") for _ in range(3)}
+        wanted = project(*((ord(name), name) for name in sorted(alive)), networks=("one", "two", "three"))
+        topology, after = plan(wanted, pinned)
+        _check_unique(topology)
+        used = [(pin.kind, pin.scope, pin.value) for pin in (*after.pins, *after.retiring)]
+        assert len(used) == len(set(used))
+        was = {pin.place: pin.id for pin in (*pinned.pins, *pinned.retiring)}
+        assert all(was.get(pin.place, pin.id) == pin.id for pin in after.pins)
+        pinned = lock.confirmed(after, {"network"} if rng.random() < 0.5 else {"compute1", "compute2"})
+
+
+def _check_unique(topology):
+    addresses = collections.Counter((p.network, ip.address) for p in topology.ports.values() for ip in p.fixed_ips)
+    macs = collections.Counter((p.network, p.mac) for p in topology.ports.values())
+    zones = collections.Counter((p.node, p.zone) for p in topology.ports.values() if p.zone)
+    assert all(count == 1 for counter in (addresses, macs, zones) for count in counter.values())
+    for node, vlans in topology.local_vlans.items():
+        assert sorted(vlans) == sorted({p.network for p in topology.ports.values() if p.node == node})
+        assert len(set(vlans.values())) == len(vlans)
+
+
+def test_macs_that_collide(plan, monkeypatch):
+    derive = ids.mac
+    monkeypatch.setattr(ids, "mac", lambda port, attempt=0: derive(port, attempt) if attempt else "fa:16:3e:00:00:01")
+    first, pinned = plan(project((0, "m")))
+    _check_unique(first)
+    second, after = plan(project((2, "a"), (0, "m")), pinned)
+    _check_unique(second)
+    assert values(second)["demo/m:private"] == values(first)["demo/m:private"]
+    assert plan(project((2, "a"), (0, "m")), after)[0] == second
+
+
+def test_two_thousand_ports_in_seconds(plan):
+    wanted = project(*((i, f"i{i}") for i in range(2000)), networks=[f"n{i}" for i in range(20)])
+    began = time.process_time()
+    topology, pinned = plan(wanted)
+    assert len(topology.ports) == 2000 + 20 + 20 + 1
+    assert plan(wanted, pinned)[0] == topology
+    assert time.process_time() - began < 5  # seconds of the processor; two plans with their files take about one
