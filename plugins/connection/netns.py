@@ -63,8 +63,12 @@ class Connection(LocalConnection):
             enter = self._machine().enter(["/bin/sh", "-c", cmd])
         except TenantnetError as exc:
             raise AnsibleConnectionFailure(str(exc)) from exc
-        sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        return super().exec_command(shlex.join([*sudo, *enter]), in_data=in_data, sudoable=sudoable)
+        if os.geteuid() == 0:
+            return super().exec_command(shlex.join(enter), in_data=in_data, sudoable=sudoable)
+        result = super().exec_command(shlex.join(["sudo", "-n", *enter]), in_data=in_data, sudoable=sudoable)
+        if result[0] == 1 and result[2].startswith(b"sudo: "):
+            raise AnsibleConnectionFailure(f"only root can enter a lab node, and {result[2].decode().strip()}")
+        return result
 
     def put_file(self, in_path: str, out_path: str) -> None:
         display.vvv(f"PUT {in_path} TO {out_path}", host=self._play_context.remote_addr)

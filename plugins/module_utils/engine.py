@@ -16,28 +16,18 @@ import typing
 from . import record
 from .changes import Change, counts, diff, text
 from .drivers import Context, Driver
+from .drivers.bridges import BridgeDriver
+from .drivers.daemons import DaemonDriver, FileDriver
+from .drivers.flows import FlowDriver
+from .drivers.iptables import ChainDriver, IpsetDriver
+from .drivers.links import LinkDriver
+from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
+from .drivers.ports import PortDriver
+from .drivers.routes import RouteDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import (
-    KINDS,
-    SLICES,
-    Bridge,
-    Chain,
-    Daemon,
-    File,
-    Flow,
-    Ipset,
-    Key,
-    Link,
-    Module,
-    Namespace,
-    NodeState,
-    Port,
-    Resource,
-    Route,
-    Sysctl,
-)
+from .state import KINDS, SLICES, Key, Link, NodeState, Resource
 
 Pass = typing.Literal["build", "prune"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune")
@@ -50,9 +40,9 @@ SETTLE_SECONDS = 3.0  # for what ends by itself a little later, like a namespace
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """Changes of one kind, as far as `where` holds for them, go to one method of the driver."""
+    """Changes of a driver's kind, as far as `where` holds for them, go to one of its methods."""
 
-    kind: type[Resource]
+    driver: type[Driver]
     method: str = "apply"
     where: typing.Callable[[Resource], bool] = lambda resource: True
 
@@ -63,25 +53,36 @@ def _is_internal(resource: Resource) -> bool:
 
 #: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
 BUILD = (
-    Step(Module),
-    Step(Namespace),
-    Step(Sysctl),
-    Step(File),
-    Step(Ipset),
-    Step(Chain),  # NAT before the addresses it is for
-    Step(Link, where=lambda link: not _is_internal(link)),
-    Step(Bridge),
-    Step(Port),
-    Step(Link, where=_is_internal),  # an internal port is a device only after its port is there
-    Step(Route),
-    Step(Flow),
-    Step(Port, method="enliven"),
-    Step(Daemon),
+    Step(ModuleDriver),
+    Step(NamespaceDriver),
+    Step(SysctlDriver),
+    Step(FileDriver),
+    Step(IpsetDriver),
+    Step(ChainDriver),  # NAT before the addresses it is for
+    Step(LinkDriver, where=lambda link: not _is_internal(link)),
+    Step(BridgeDriver),
+    Step(PortDriver),
+    Step(LinkDriver, where=_is_internal),  # an internal port is a device only after its port is there
+    Step(RouteDriver),
+    Step(FlowDriver),
+    Step(PortDriver, method="enliven"),
+    Step(DaemonDriver),
 )
 
 #: A port goes before the flows that guard it: without them it would be open.
-PRUNE = tuple(
-    Step(kind) for kind in (Daemon, Port, Flow, Bridge, Route, Link, Chain, Ipset, File, Sysctl, Namespace, Module)
+PRUNE = (
+    Step(DaemonDriver),
+    Step(PortDriver),
+    Step(FlowDriver),
+    Step(BridgeDriver),
+    Step(RouteDriver),
+    Step(LinkDriver),
+    Step(ChainDriver),
+    Step(IpsetDriver),
+    Step(FileDriver),
+    Step(SysctlDriver),
+    Step(NamespaceDriver),
+    Step(ModuleDriver),
 )
 
 
@@ -116,19 +117,7 @@ class Result:
 
 def load(context: Context) -> list[Driver]:
     """A driver for each kind of resource."""
-    from .drivers.bridges import BridgeDriver
-    from .drivers.daemons import DaemonDriver, FileDriver
-    from .drivers.flows import FlowDriver
-    from .drivers.iptables import ChainDriver, IpsetDriver
-    from .drivers.links import LinkDriver
-    from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
-    from .drivers.ports import PortDriver
-    from .drivers.routes import RouteDriver
-
-    switch: list[Driver] = [BridgeDriver(context), PortDriver(context), FlowDriver(context)]
-    kernel: list[Driver] = [ModuleDriver(context), NamespaceDriver(context), SysctlDriver(context)]
-    devices: list[Driver] = [LinkDriver(context), RouteDriver(context), IpsetDriver(context), ChainDriver(context)]
-    return [*switch, *kernel, *devices, FileDriver(context), DaemonDriver(context)]
+    return [step.driver(context) for step in PRUNE]
 
 
 def apply(
@@ -242,8 +231,9 @@ class _Node:
 
     def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
         for step in steps:
-            if mine := [change for change in changes if change.kind is step.kind and step.where(change.subject)]:
-                getattr(self._drivers[step.kind], step.method)(mine)
+            kind = step.driver.kind
+            if mine := [change for change in changes if change.kind is kind and step.where(change.subject)]:
+                getattr(self._drivers[kind], step.method)(mine)
 
     def _left(self, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
         """What still differs when the node has had time to settle."""

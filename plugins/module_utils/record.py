@@ -39,8 +39,10 @@ def load() -> NodeState | None:
 def save(state: NodeState, slices: typing.Collection[str]) -> None:
     """Record the given slices as in `state` and the others as they were; a state without resources leaves no record."""
     old = load()
-    kept = () if old is None else tuple(r for r in old.resources if r.slice not in slices)
-    new = NodeState(deployment=state.deployment, node=state.node, resources=kept + state.only(slices).resources)
+    mine = state.only(slices).resources
+    taken = {(type(r), r.key) for r in mine}  # a thing may have passed from a slice that is not applied now
+    kept = [r for r in old.resources if r.slice not in slices and (type(r), r.key) not in taken] if old else []
+    new = NodeState(deployment=state.deployment, node=state.node, resources=(*kept, *mine))
     if not new.resources:
         _remove(RECORD)
     elif new != old:

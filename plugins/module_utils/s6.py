@@ -29,6 +29,13 @@ _RUN = "run"
 _RECORD = "data/tenantnet.json"
 
 
+class _Status(typing.NamedTuple):
+    """`pid` is None when it is not up; looping: it died so often of late that it cannot run."""
+
+    pid: int | None
+    looping: bool
+
+
 class S6:
     """Services of the scan directory. A method that takes several of them does its work on all at the same time."""
 
@@ -70,10 +77,7 @@ class S6:
 
     def pid(self, name: str) -> int | None:
         """Process of a service that is up; None when it is down, and when it dies again and again."""
-        if not _supervised(name) or _is_looping(name):
-            return None
-        up, pid = _svstat(name, "up,pid")
-        return int(pid) if up == "true" else None
+        return _status(name).pid
 
     def start(self, names: typing.Sequence[str]) -> None:
         """Start services, those that run anew; each is up afterwards, or an error says why."""
@@ -115,22 +119,28 @@ class S6:
         until(lambda: all(_svstat(n, "pid") == ["-1"] for n in running), f"{', '.join(running)} to end", DEADLINE)
 
     def _wait_steady(self, names: typing.Sequence[str]) -> None:
-        """Wait until each has been up for a while with one process."""
+        """Wait until each has been up for a while with one process; raises TenantnetError when one cannot run."""
         seen: dict[str, tuple[int | None, float]] = {}
 
         def steady(name: str) -> bool:
-            pid, now = self.pid(name), time.monotonic()
-            if name not in seen or seen[name][0] != pid:
-                seen[name] = (pid, now)
-            return pid is not None and now - seen[name][1] >= STEADY
+            pid, since = seen.get(name, (None, 0.0))
+            now = time.monotonic()
+            if pid and now < since + STEADY:
+                return False
+            status = _status(name)
+            if status.looping:
+                raise TenantnetError(f"{name} does not stay up: {_last_words(name)}")
+            if status.pid != pid:
+                seen[name] = (status.pid, now)
+            return status.pid is not None and status.pid == pid
+
+        left = list(names)
 
         def settled() -> bool:
-            up = [steady(name) for name in names]
-            return all(up) or any(_is_looping(name) for name in names)
+            left[:] = [name for name in left if not steady(name)]
+            return not left
 
         until(settled, f"{', '.join(names)} to be up", DEADLINE)
-        if dead := [f"{name} does not stay up: {_last_words(name)}" for name in names if _is_looping(name)]:
-            raise TenantnetError("; ".join(dead))
 
 
 def _script(name: str, namespace: str, command: typing.Sequence[str]) -> str:
@@ -175,13 +185,16 @@ def _supervised(name: str) -> bool:
         return False
 
 
-def _is_looping(name: str) -> bool:
-    """Whether a service died so often of late that it cannot run."""
-    since, seconds = _svstat(name, "updownsince,updownfor")
+def _status(name: str) -> _Status:
+    try:
+        up, pid, since, seconds = _svstat(name, "up,pid,updownsince,updownfor")
+    except TenantnetError:  # not supervised, or not yet
+        return _Status(None, False)
     limit, period = LOOPING
     recent = _tai(since) + int(seconds) - period
     deaths = [line.split()[0] for line in run(["s6-svdt", str(_path(name))]).splitlines() if line]
-    return len([label for label in deaths if _tai(label) > recent]) >= limit
+    looping = len([label for label in deaths if _tai(label) > recent]) >= limit
+    return _Status(int(pid) if up == "true" and not looping else None, looping)
 
 
 def _tai(label: str) -> float:

@@ -28,7 +28,16 @@ class Output:
     @property
     def changes(self) -> list[str]:
         """The lines of `--diff`, without their order."""
-        return sorted(line.strip() for line in self.text.splitlines() if re.match(r"\s*[+-] \S", line))
+        return sorted(line.strip() for line in self.text.splitlines() if re.match(r"\s*[+~-] ?\S", line))
+
+    @property
+    def changed(self) -> bool:
+        """Whether any task changed something."""
+        return bool(re.search(r"^ .* changed ", self.text, re.MULTILINE))
+
+    def says(self, sentence: str) -> bool:
+        """Whether it failed with a sentence, and not with a traceback."""
+        return self.code != 0 and sentence in self.text and "Traceback" not in self.text
 
 
 class Deployment:

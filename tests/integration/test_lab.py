@@ -84,20 +84,23 @@ class Traces:
         return isinstance(other, Traces) and vars(self) == vars(other)
 
 
-def namespaces(machine: Machine) -> set[str]:
-    """Those of its init. Not the PID namespace, which has a name until this host's init has asked how it ended."""
-    return {os.readlink(f"/proc/{machine.pid}/ns/{kind}") for kind in ("net", "mnt", "uts")}
-
-
-def used_namespaces() -> set[str]:
-    """Namespaces of all processes of this host."""
-    found = set()
+def inhabitants(this: lab.Lab) -> dict[int, int | None]:
+    """Processes in namespaces of a lab, by whatever way they came there: process id -> start time."""
+    running = [machine for name in this.names() if (machine := this.machine(name)).pid]
+    wanted = {os.readlink(f"/proc/{machine.pid}/ns/{kind}") for machine in running for kind in ("net", "mnt", "pid")}
+    found = {}
     for link in pathlib.Path("/proc").glob("[0-9]*/ns/*"):
         try:
-            found.add(os.readlink(link))
-        except OSError:  # the process has ended
+            if os.readlink(link) in wanted:
+                pid = int(link.parts[2])
+                found[pid] = process.start_time(pid)
+        except OSError:  # it has ended
             continue
     return found
+
+
+def alive(processes: dict[int, int | None]) -> list[int]:
+    return [pid for pid, started in processes.items() if started and process.start_time(pid) == started]
 
 
 @pytest.fixture(scope="module")
@@ -307,12 +310,14 @@ def test_destroy_leaves_nothing() -> None:
     assert before.files == before.processes == before.mounts == []
     lab.present(this, small(31))
     node("network").run(["ip", "netns", "add", "qrouter-x"])
-    inside = set.union(*(namespaces(node(name)) for name in this.names()))
     with subprocess.Popen(node("network").enter(["sleep", "600"])) as visitor:
+        until(lambda: visitor.pid in inhabitants(this), "the visitor to arrive")
+        inside = inhabitants(this)
         assert lab.absent(this).steps
         visitor.wait(10)
+    assert len(inside) > 10
+    assert not alive(inside)
     assert Traces() == before
-    assert not inside & used_namespaces()
     assert not lab.absent(this).steps
 
 
@@ -332,9 +337,10 @@ def test_a_run_that_is_killed_half_way(nothing: None, reached: str, again: bool)
         lab.present(this, small(31))
         assert pings(node("network"), "10.0.1.31")
         assert not lab.present(this, small(31)).steps
-    inside = set.union(*(namespaces(node(name)) for name in this.names() if node(name).pid))
+    inside = inhabitants(this)
     lab.absent(this)
-    assert not inside & used_namespaces()
+    assert inside
+    assert not alive(inside)
 
 
 def test_a_lost_pid_file_hides_no_machine(nothing: None) -> None:

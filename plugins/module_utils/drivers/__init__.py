@@ -36,6 +36,8 @@ class Driver(typing.Protocol):
 
     kind: type[Resource]
 
+    def __init__(self, context: Context) -> None: ...
+
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         """What is live and ours, in canonical form; a missing parent (no socket, no bridge) reads as empty.
 

@@ -58,13 +58,15 @@ def main() -> int:
     parser.add_argument("--no-tx-checksum", action="store_true", help="NICs must not leave checksums to the other end")
     parser.add_argument("nics", nargs="+", metavar="NIC")
     arguments = parser.parse_args()
+    pid_file = PIDS / f"{arguments.id}.pid"
+    pid_file.unlink(missing_ok=True)  # of a former guest that was killed
     try:
         _raise_nics(arguments.nics, arguments.no_tx_checksum)
         pid = _spawn(arguments)
     except (TenantnetError, OSError) as exc:
         print(f"tenantnet-guest: {arguments.hostname}: {exc}", file=sys.stderr)
         return 1
-    return _supervise(pid, PIDS / f"{arguments.id}.pid")
+    return _supervise(pid, pid_file)
 
 
 def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool) -> None:
@@ -103,7 +105,7 @@ def _supervise(pid: int, path: pathlib.Path) -> int:
     new.write_text(f"{pid}\n", encoding="ascii")
     new.rename(path)
     os.waitpid(pid, 0)
-    path.unlink()
+    path.unlink(missing_ok=True)
     return 0
 
 

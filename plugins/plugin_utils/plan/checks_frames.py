@@ -39,14 +39,16 @@ def checks(topology: model.Topology) -> Iterator[Check]:
 
 
 def arp(token: str, place: Place, target: str, op: int = 1, mac: str | None = None, spa: str | None = None) -> Frame:
-    """An ARP broadcast of a place: honest, unless another MAC or address is given."""
-    sender = mac or place["mac"]
+    """An ARP broadcast of a place: honest, unless the frame has another source MAC, or it speaks for another address.
+
+    What it says about an address that somebody has is always true, so that nobody's neighbour table suffers from it.
+    """
     return {
         "token": token,
-        "dl_src": sender,
+        "dl_src": mac or place["mac"],
         "dl_dst": BROADCAST,
         "arp_op": op,
-        "arp_sha": sender,
+        "arp_sha": place["mac"],
         "arp_spa": spa or place["ip"],
         "arp_tha": "00:00:00:00:00:00",
         "arp_tpa": target,
@@ -185,7 +187,7 @@ def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     me, control = places.of(topology, port), receivers[0]
     yield Check(
         id=f"node.{me['label']}",
-        title=f"{me['label']} gets no answer from any address of its node {port.node}",
+        title=f"{me['label']} reaches no address of its node {port.node}, by no MAC that the node has",
         group="node",
         node=port.node,
         kind="node_hidden",

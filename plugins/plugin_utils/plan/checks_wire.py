@@ -61,7 +61,7 @@ def _wire(topology: model.Topology, network: model.Network, port: model.Port, fa
 
 
 def _endpoints(topology: model.Topology) -> Iterator[Check]:
-    """One MAC, and not a second one, answers for the tunnel address of each node (lab.md 4)."""
+    """One device, and not a second one, answers for the tunnel address of each node."""
     nodes = [
         n for n in sorted(topology.nodes.values(), key=lambda n: n.name) if n.tunnel_ip and "tunnel" in n.interfaces
     ]
@@ -71,7 +71,7 @@ def _endpoints(topology: model.Topology) -> Iterator[Check]:
             continue
         yield Check(
             id=f"endpoint.{node.name}",
-            title=f"Exactly one MAC answers {asker.name} for the tunnel address {node.tunnel_ip} of {node.name}",
+            title=f"Exactly one answers {asker.name} for the tunnel address {node.tunnel_ip} of {node.name}",
             group="switching",
             node=node.name,
             kind="endpoint",

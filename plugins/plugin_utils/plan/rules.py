@@ -37,8 +37,8 @@ def _ports(protocol: str, port_range: tuple[int, int] | None) -> str:
     if port_range is None:
         return ""
     first, last = port_range
-    if first == last:
-        return f"-m {protocol} --dport {first}"
+    if first == last:  # udplite has no match of its own
+        return f"-m multiport --dports {first}" if protocol == "udplite" else f"-m {protocol} --dport {first}"
     return f"-m multiport --dports {first}:{last}"
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 
-import pydantic
-
+from ..third_party import pydantic
 from .errors import suggest
 from .messages import collect
 from .model import Node
@@ -54,7 +53,7 @@ class Settings(Part):
     underlay_mtu: int = pydantic.Field(default=1500, ge=576, le=65535)
 
 
-def nodes(hosts: typing.Iterable[Host], report: Report) -> tuple[str, dict[str, Node]]:
+def nodes(hosts: typing.Sequence[Host], report: Report) -> tuple[str, dict[str, Node]]:
     """The deployment's name and its nodes by name; what is wrong with them goes to the report."""
     found: dict[str, Node] = {}
     deployments: dict[str, str] = {}
@@ -67,6 +66,8 @@ def nodes(hosts: typing.Iterable[Host], report: Report) -> tuple[str, dict[str, 
             deployments[host["name"]] = settings.deployment
             fields = settings.model_dump(exclude={"deployment"})
             found[host["name"]] = Node(name=host["name"], roles=roles, **fields)
+    if not any(GROUPS.keys() & set(host["groups"]) for host in hosts):
+        report.add(FILE, (), f"no host is in any of the groups {', '.join(GROUPS)}")
     first = next(iter(deployments.values()), "")
     for name, deployment in deployments.items():
         if deployment != first:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import pathlib
 import typing
 
-import pydantic
-
+from ..third_party import pydantic
 from . import inventory
 from .checks import check
 from .errors import suggest

@@ -7,9 +7,7 @@ from __future__ import annotations
 import types
 import typing
 
-import pydantic
-import pydantic_core
-
+from ..third_party import pydantic, pydantic_core
 from .errors import shown, suggest
 from .raw import Project
 from .source import Path, Report

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 
-import pydantic
-
+from ..third_party import pydantic
 from .words import Address, Cidr, Items, Pool, Prefix, Uuid
 
 

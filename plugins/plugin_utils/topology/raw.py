@@ -11,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 
-import pydantic
-
+from ..third_party import pydantic
 from .model import Node
 from .parts import Part, Route, Subnet
 from .source import Sources

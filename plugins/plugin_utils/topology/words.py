@@ -12,9 +12,7 @@ import re
 import typing
 import uuid
 
-import pydantic
-from pydantic_core import PydanticCustomError
-
+from ..third_party import pydantic, pydantic_core
 from .errors import shown, suggest
 
 T = typing.TypeVar("T")
@@ -32,12 +30,12 @@ _BRIDGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
-def wrong(message: str, hint: str = "") -> PydanticCustomError:
+def wrong(message: str, hint: str = "") -> pydantic_core.PydanticCustomError:
     """The error of a value, in our own words."""
-    return PydanticCustomError("wrong", "{message}", {"message": message, "hint": hint})
+    return pydantic_core.PydanticCustomError("wrong", "{message}", {"message": message, "hint": hint})
 
 
-def _not(value: object, kind: str, hint: str = "") -> PydanticCustomError:
+def _not(value: object, kind: str, hint: str = "") -> pydantic_core.PydanticCustomError:
     if "{{" in str(value) or "{%" in str(value):
         hint = "templates are not evaluated here, write the value itself"
     return wrong(f"{shown(value)} is not {kind}", hint)

@@ -14,6 +14,9 @@ BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
 GRACE = 0.25  # seconds for what was sent before the last frame, once that one has arrived
 SECONDS = 3.0  # for the last frame
 
+ECHO = {"nw_proto": 1}
+DATAGRAM = {"nw_proto": 17, "tp_src": 40000, "tp_dst": 40009}  # a port that nobody else listens on
+
 Seen = dict[str, set[int]]  # where each token arrived, as places in `receivers`
 
 
@@ -76,24 +79,15 @@ def _experiment(session: Session, check: Check) -> Seen:
 
 
 def node_hidden(session: Session, check: Check) -> None:
-    """No address of the node answers its guest: not by ARP, and not by ICMP to any MAC that the node has."""
+    """No address of the node answers its guest by ARP or ICMP, and no datagram of it arrives, whatever MAC it is for."""
     source, control, node = check.args["source"], check.args["control"], check.args["node"]
     links = session.once(("links", node["node"]), lambda: addresses(session, node))
     ips = sorted({ip for link in links.values() for ip in link["ips"]})
+    macs = sorted({link["mac"] for name, link in links.items() if link["ips"] or name in check.args["devices"]})
     asked = [_request(source["mac"], source["ip"], ip) for ip in ips]
-    asked += [
-        {
-            "token": f"{mac}>{ip}",
-            "dl_src": source["mac"],
-            "dl_dst": mac,
-            "nw_src": source["ip"],
-            "nw_dst": ip,
-            "nw_proto": 1,
-        }
-        for mac in sorted({link["mac"] for name, link in links.items() if link["ips"] or name in check.args["devices"]})
-        for ip in ips
-    ]
+    asked += [_packet(source, mac, ip, **service) for mac in macs for ip in ips for service in (ECHO, DATAGRAM)]
     target = control["arp_tpa"]
+    served = session.start(node, "listen", udp=[DATAGRAM["tp_dst"]], nonce="", seconds=15)
     seen = session.probe(
         source,
         "exchange",
@@ -104,16 +98,25 @@ def node_hidden(session: Session, check: Check) -> None:
         grace=GRACE,
         seconds=SECONDS,
     )["seen"]
+    arrived = served(stop=True)["seen"]
     tell = [s["token"] or f"ARP {s['frame']['arp_spa']}" for s in seen]
     tell = [t for t in tell if not t.startswith("ARP ") or t[4:] in (*ips, target)]  # its kernel asks others, too
     if f"ARP {target}" not in tell:
         raise Unmet(f"{target} answers ARP of {source['label']} (control)", "no reply", f"{where(source)}: ip neigh")
-    if answers := [t for t in tell if t != f"ARP {target}"]:
+    heard = [f"{t} answered" for t in tell if t != f"ARP {target}"]
+    heard += [f"{len(arrived)} datagrams arrived"] if arrived else []
+    if heard:
         raise Unmet(
-            f"none of {', '.join(ips)} of {node['label']} answers {source['label']}",
-            f"answers to {', '.join(answers)} (MAC>address)",
+            f"nothing of {source['label']} arrives at {', '.join(ips)} of {node['label']}",
+            f"{', '.join(heard)} (MAC>address)",
             f"{node['node']}: sysctl -a | grep arp_ignore; iptables-save -c -t raw; iptables-save -c | grep INPUT",
         )
+
+
+def _packet(source: Json, mac: str, ip: str, **service: int) -> Json:
+    """An honest packet of a guest, for an address of its node by one of its node's MACs."""
+    known = {"token": f"{mac}>{ip}", "dl_src": source["mac"], "dl_dst": mac, "nw_src": source["ip"], "nw_dst": ip}
+    return known | service
 
 
 def addresses(session: Session, node: Json) -> dict[str, Json]:
@@ -130,26 +133,26 @@ def addresses(session: Session, node: Json) -> dict[str, Json]:
 
 
 def endpoint(session: Session, check: Check) -> None:
-    """One MAC answers ARP for a tunnel's end, asked from another node."""
+    """One ARP reply comes for a tunnel's end, asked from another node."""
     source, address = check.args["source"], check.args["address"]
     links = session.once(("links", source["node"]), lambda: addresses(session, source))
     if source["device"] not in links:
         raise Unmet(f"{source['label']} has its tunnel NIC {source['device']}", "it is not there", "ip link")
-    found = macs(session, source, address, links[source["device"]]["mac"], source["ip"], grace=GRACE)
+    found = arp_replies(session, source, address, links[source["device"]]["mac"], source["ip"], grace=GRACE)
     if len(found) != 1:
         raise Unmet(
-            f"one MAC answers for {address}",
-            f"{', '.join(sorted(found)) or 'nobody'} answered",
+            f"one answer to ARP for {address}",
+            f"{len(found)} answers: {', '.join(sorted(found)) or 'nobody'}",
             f"{check.node}: ip address; sysctl net.ipv4.conf.<NIC>.arp_ignore; ovs-ofctl show <underlay bridge>",
         )
 
 
-def macs(session: Session, source: Json, address: str, mac: str, ip: str, grace: float) -> set[str]:
-    """All MACs that answer an ARP request for an address."""
+def arp_replies(session: Session, source: Json, address: str, mac: str, ip: str, grace: float) -> list[str]:
+    """The MAC in each answer to one ARP request for an address."""
     run = uuid.uuid4().hex
     ask = {"device": source["device"], "frames": [_request(mac, ip, address)], "until": [address]}
     seen = session.probe(source, "exchange", run=run, grace=grace, seconds=SECONDS, **ask)["seen"]
-    return {s["frame"]["arp_sha"] for s in seen if s["frame"].get("arp_spa") == address}
+    return [s["frame"]["arp_sha"] for s in seen if s["frame"].get("arp_spa") == address]
 
 
 def _request(mac: str, ip: str, target: str) -> Json:

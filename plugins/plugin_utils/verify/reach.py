@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 
 from ..plan.check import Check
-from .frames import macs
+from .frames import arp_replies
 from .outcome import Unmet
 from .session import Json, Session, where
 
@@ -37,7 +37,7 @@ def north(session: Session, check: Check) -> None:
 
 def _alive(session: Session, place: Json, neighbour: str) -> None:
     """The control of a silence: this place does get an ARP reply from its gateway or neighbour."""
-    if not macs(session, place, neighbour, place["mac"], place["ip"], grace=0):
+    if not arp_replies(session, place, neighbour, place["mac"], place["ip"], grace=0):
         raise Unmet(f"{neighbour} answers {place['label']}", "no ARP reply (control)", f"{where(place)}: ip neigh")
 
 

@@ -19,7 +19,7 @@ def problems(path):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(TopologyErrors, match="topology/provider.yml: cannot be read: no such file or directory"):
+    with pytest.raises(TopologyErrors, match=r"topology/provider\.yml: cannot be read: no such file or directory"):
         load(tmp_path / "topology", [])
 
 

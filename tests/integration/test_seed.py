@@ -1,0 +1,126 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The seed topology from a bare lab to nothing left: one story, told in the order in which it stands here."""
+
+from __future__ import annotations
+
+import pathlib
+import typing
+
+import pytest
+
+from .deployment import ROOT, Deployment
+
+MEMBERS = "topology/projects/demo.yml"
+SECOND = """\
+  instance2:
+    node: compute1
+    ports:
+      - {network: private, fixed_ip: 192.168.1.12}
+"""
+STATUS = ("/var/lib/tenantnet/bin/tenantnet-node", "status")
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deployment]:
+    deployment = Deployment(ROOT / "inventories" / "lab", tmp_path_factory.mktemp("seed"), "t-seed")
+    deployment.succeed("lab")
+    yield deployment
+    deployment.succeed("destroy")
+    assert not pathlib.Path("/var/lib/tenantnet-lab/t-seed").exists()
+
+
+def test_check_mode_on_bare_nodes_shows_exactly_what_the_run_then_does(seed: Deployment) -> None:
+    checked = seed.succeed("site", args=("--check", "--diff"))
+    assert seed.node("network", "ovs-vsctl", "list-br").stdout.split() == ["br-underlay"]
+    assert not list(seed.directory.glob("*.lock.yml"))
+    done = seed.succeed("site", args=("--diff",))
+    assert len(done.changes) > 200
+    assert checked.changes == done.changes
+
+
+def test_a_second_run_changes_nothing(seed: Deployment) -> None:
+    again = seed.succeed("lab", "site", args=("--diff",))
+    assert not again.changed, again.text
+    assert not again.changes
+
+
+def test_it_measures_what_was_promised(seed: Deployment) -> None:
+    output = seed.succeed("verify")
+    assert "54 checks passed" in output.text
+    assert "not measured" not in output.text
+
+
+@pytest.mark.parametrize(
+    ("node", "command", "notices"),
+    [
+        ("compute1", ["ovs-ofctl", "del-flows", "br-tun", "table=22"], "VNI 1"),
+        ("compute1", ["iptables", "-F", "tenantnet-sg-chain"], "reaches nothing else"),
+        ("network", ["ovs-vsctl", "del-port", "br-int", "patch-tun"], "its lease"),
+    ],
+)
+def test_what_is_broken_is_noticed_and_repaired(
+    seed: Deployment, node: str, command: list[str], notices: str
+) -> None:
+    assert seed.node(node, *command).returncode == 0
+    assert seed.node(node, *STATUS).returncode == 1
+    seed_says = seed.run("verify")
+    assert seed_says.code != 0
+    repaired = seed.succeed("site")
+    assert repaired.changed
+    seed.succeed("verify")
+
+
+def test_what_goes_leaves_nothing_and_comes_back_as_it_was(seed: Deployment) -> None:
+    lock = (seed.directory / "topology.lock.yml").read_text()
+    everything = seed.node("compute1", "sh", "-c", "ovs-ofctl dump-flows br-int; iptables-save; ip link").stdout
+    seed.edit(MEMBERS, SECOND, "")
+    seed.succeed("site")
+    left = seed.node("compute1", "sh", "-c", "ovs-vsctl show; iptables-save; ip netns; ip link; ls -R /var/lib/tenantnet")
+    for trace in ("b2b385be-da", "0052a3fc-f53a", "192.168.1.12"):
+        assert trace in everything or "-" in trace
+        assert trace not in left.stdout
+    text = (seed.directory / MEMBERS).read_text()
+    (seed.directory / MEMBERS).write_text(text + SECOND)
+    seed.succeed("site")
+    assert (seed.directory / "topology.lock.yml").read_text() == lock
+    seed.succeed("verify")
+
+
+def test_a_wrong_topology_lists_all_problems_and_changes_nothing(seed: Deployment) -> None:
+    good = (seed.directory / MEMBERS).read_text()
+    lock = (seed.directory / "topology.lock.yml").read_bytes()
+    seed.edit(MEMBERS, "network_type: vxlan", "network_type: vxlann")
+    seed.edit(MEMBERS, "fixed_ip: 192.168.1.12", "fixed_ipp: 192.168.9.12")
+    seed.edit(MEMBERS, "node: compute1", "node: compute9")
+    output = seed.run("site")
+    (seed.directory / MEMBERS).write_text(good)
+    assert output.says("demo.yml:4:19")
+    assert "did you mean 'vxlan'?" in output.text
+    assert "fixed_ipp" in output.text
+    assert (seed.directory / "topology.lock.yml").read_bytes() == lock
+    for node in ("network", "compute1"):
+        assert seed.node(node, *STATUS).returncode == 0
+
+
+def test_a_power_failure_of_each_node_is_survived_without_a_deployment(seed: Deployment) -> None:
+    for node in ("network", "compute1"):
+        seed.machine(node).kill()
+    gone = seed.run("site")
+    assert gone.says("is not running; `make lab` starts it")
+    seed.succeed("lab")
+    for node in ("network", "compute1"):
+        assert seed.node(node, *STATUS).returncode == 0
+    seed.succeed("verify")
+
+
+def test_open_vswitch_that_does_not_run_is_one_clear_sentence(seed: Deployment) -> None:
+    stop = ("s6-svc", "-wD", "-d", "/run/service/ovs-vswitchd", "/run/service/ovsdb-server")
+    for service in stop[3:]:
+        assert seed.node("compute1", *stop[:3], service).returncode == 0
+    output = seed.run("site")
+    for service in stop[3:]:
+        assert seed.node("compute1", "s6-svc", "-wu", "-u", service).returncode == 0
+    assert output.says("Open vSwitch is not running on this node")
+    seed.succeed("site")
+    seed.succeed("verify")
