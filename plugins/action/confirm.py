@@ -25,7 +25,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "lock": {"type": "path", "required": True},
             "nodes": {"type": "list", "elements": "str", "required": True},
         }
-        _, args = self.validate_argument_spec(argument_spec=spec)
+        args = self.validate_argument_spec(argument_spec=spec)[1]
         if not self._task.check_mode:
             try:
                 with lock.held(path := pathlib.Path(args["lock"])):

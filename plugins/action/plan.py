@@ -32,7 +32,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "lock": {"type": "path"},
             "write_lock": {"type": "bool", "default": True},
         }
-        _, args = self.validate_argument_spec(argument_spec=spec)
+        args = self.validate_argument_spec(argument_spec=spec)[1]
         variables = task_vars or {}
         topology = pathlib.Path(args["topology"])
         lock_file = pathlib.Path(args["lock"]) if args["lock"] else topology.parent / "topology.lock.yml"

@@ -1,5 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
+# (used together with Ansible, which is under the GNU General Public License v3.0+; Apache-2.0 allows that)
 """The nodes of an inventory as machines of a lab."""
 
 from __future__ import annotations

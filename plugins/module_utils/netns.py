@@ -19,7 +19,9 @@ from .errors import TenantnetError
 
 try:
     from pyroute2 import IPRoute
-    from pyroute2.netlink.exceptions import NetlinkError as NetlinkError
+    from pyroute2.netlink import exceptions
+
+    NetlinkError = exceptions.NetlinkError
 except ImportError:  # told to the person in Netns.ipr
     IPRoute = None
 

@@ -40,7 +40,7 @@ class Resource:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Module(Resource):
-    """A kernel module that must be loaded; `sysctls` are set only when it was us who loaded it (lab.md 4, bridge-nf)."""
+    """A kernel module that must be loaded; `sysctls` are set only if it was us who loaded it (lab.md 4, bridge-nf)."""
 
     name: str
     probe: str  # a path that exists when the feature is there, as a module or built in
@@ -80,8 +80,9 @@ class Link(Resource):
     """A network device that is ours.
 
     `veth`: each end is a Link of its own that names the other as `peer` (namespace, name); both are born in their
-    namespaces. An end with `peer_mac` has a far end that is not a Link of ours: a guest's NIC, which is born with that MAC
-    and then belongs to the guest, who may change all of it. `bridge`: a Linux bridge. `internal`: an Open vSwitch internal port that is moved into its namespace.
+    namespaces. An end with `peer_mac` has a far end that is not a Link of ours: a guest's NIC, which is born with that
+    MAC and then belongs to the guest, who may change all of it. `bridge`: a Linux bridge. `internal`: an Open vSwitch
+    internal port that is moved into its namespace.
     """
 
     namespace: str  # "" is the node's own
@@ -187,8 +188,8 @@ class Chain(Resource):
     """An iptables chain and all its rules.
 
     Rules are in the form of iptables-save without `-A CHAIN`. A chain of ours is named after its slice's prefix (see
-    `chain_prefix`). For a built-in chain (upper case) the rules are our jumps only: they stand at its top, in this order,
-    and whatever else is in it belongs to others.
+    `chain_prefix`). For a built-in chain (upper case) the rules are our jumps only: they stand at its top, in this
+    order, and whatever else is in it belongs to others.
     """
 
     namespace: str
@@ -264,7 +265,7 @@ class NodeState:
 
     def of(self, kind: type[Resource]) -> dict[Key, Resource]:
         """Resources of one kind by key."""
-        return {r.key: r for r in self.resources if type(r) is kind}
+        return {r.key: r for r in self.resources if isinstance(r, kind)}
 
     def only(self, slices: typing.Collection[str]) -> NodeState:
         """The part that belongs to the given slices."""
@@ -277,7 +278,7 @@ def digest(*texts: str) -> str:
 
 
 def chain_prefix(slice_: str) -> str:
-    """Prefix of the iptables chains and ipsets of a slice: the mark of their owner (28 characters are a chain's limit)."""
+    """Prefix of a slice's iptables chains and ipsets: the mark of their owner (28 characters are a chain's limit)."""
     short = {"switching": "sw", "routing": "l3", "dhcp": "dh", "instances": "sg"}
     return f"tenantnet-{short[slice_]}-"
 
@@ -296,7 +297,7 @@ def to_json(state: NodeState) -> dict[str, typing.Any]:
     """Plain data for transport: {version, deployment, node, <kind>: [resource, ...]}; empty kinds are left out."""
     data: dict[str, typing.Any] = {"version": VERSION, "deployment": state.deployment, "node": state.node}
     for kind, cls in KINDS.items():
-        if items := [dataclasses.asdict(r) for r in state.resources if type(r) is cls]:
+        if items := [dataclasses.asdict(r) for r in state.resources if isinstance(r, cls)]:
             data[kind] = items
     return data
 
@@ -309,8 +310,9 @@ def from_json(data: typing.Mapping[str, typing.Any]) -> NodeState:
     for kind, cls in KINDS.items():
         tuples = {f.name for f in dataclasses.fields(cls) if str(f.type).startswith("tuple")}
         for item in data.get(kind, ()):
+            fields: dict[str, typing.Any] = {k: tuple(v) if k in tuples and v is not None else v for k, v in item.items()}
             try:
-                resources.append(cls(**{k: tuple(v) if k in tuples and v is not None else v for k, v in item.items()}))
+                resources.append(cls(**fields))
             except TypeError as exc:
                 raise ValueError(f"node state, {kind}: {exc}") from exc
     return NodeState(deployment=str(data["deployment"]), node=str(data["node"]), resources=tuple(resources))

@@ -36,7 +36,7 @@ def write(name: str, value: str) -> None:
 
 def conf(device: str, key: str) -> str:
     """Name of a device's setting: ("eth0", "ipv4.arp_ignore") is net/ipv4/conf/eth0/arp_ignore."""
-    family, _, setting = key.partition(".")
+    family, _dot, setting = key.partition(".")
     return f"net/{family}/conf/{device}/{setting}"
 
 

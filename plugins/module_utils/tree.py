@@ -68,7 +68,7 @@ class Tree:
 
     def tidy(self, directory: str) -> None:
         """Remove the directories that are empty, `directory` included."""
-        for path, _, _ in os.walk(f"{self._base}/{directory}", topdown=False):
+        for path, _directories, _files in os.walk(f"{self._base}/{directory}", topdown=False):
             with contextlib.suppress(OSError):  # not empty
                 pathlib.Path(path).rmdir()
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
+# (used together with Ansible, which is under the GNU General Public License v3.0+; Apache-2.0 allows that)
 """Build and remove a lab: machines and wires made of the namespaces of this host."""
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
+# (used together with Ansible, which is under the GNU General Public License v3.0+; Apache-2.0 allows that)
 """Make a node what its node state says."""
 
 from __future__ import annotations

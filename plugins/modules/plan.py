@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
+# (used together with Ansible, which is under the GNU General Public License v3.0+; Apache-2.0 allows that)
 """Documentation of the action plugin of the same name, which runs on the control host."""
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ version_added: 0.1.0
 description:
   - Reads the topology files, validates them as a whole, chooses what was left open through the lock file, and compiles
     for each node of the inventory everything that it must have.
-  - Runs once, on the control host, for the whole inventory, also under C(--limit); no node is contacted. With any error,
-    all of them are reported, each with file and line, and the play ends for every host.
+  - Runs once, on the control host, for the whole inventory, also under C(--limit); no node is contacted. With any
+    error, all of them are reported, each with file and line, and the play ends for every host.
   - Writes the lock file, unless in check mode or with O(write_lock=false).
 author: tenantnet developers (@tenantnet)
 options:

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
+# (used together with Ansible, which is under the GNU General Public License v3.0+; Apache-2.0 allows that)
 """Install on a node what runs there without Ansible."""
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ import sys
 sys.path.insert(0, "{state_dir}/lib")
 from tenantnet.{module} import main
 
-sys.exit(main())
+raise SystemExit(main())
 """
 
 Files = dict[str, Entry]

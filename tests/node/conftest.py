@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""A scratch node: the test's own thread in namespaces of its own, with drivers of ours, all programs and a real kernel."""
+"""A scratch node: the test's own thread in namespaces of its own, with our drivers, all programs and a real kernel."""
 
 from __future__ import annotations
 
@@ -86,16 +86,16 @@ class Node:
 
 
 def _of(driver: Driver, resources: typing.Iterable[Resource]) -> dict[Key, Resource]:
-    return {resource.key: resource for resource in resources if type(resource) is driver.kind}
+    return {resource.key: resource for resource in resources if isinstance(resource, driver.kind)}
 
 
 def changed(changes: typing.Iterable[Change]) -> list[tuple[Key, set[str]]]:
     """Keys and the fields that differ."""
-    return [
-        (c.key, {f.name for f in dataclasses.fields(c.subject) if getattr(c.before, f.name) != getattr(c.after, f.name)})
-        for c in changes
-        if c.before and c.after
-    ]
+    return [(c.key, _differing(c.before, c.after)) for c in changes if c.before and c.after]
+
+
+def _differing(before: Resource, after: Resource) -> set[str]:
+    return {f.name for f in dataclasses.fields(after) if getattr(before, f.name) != getattr(after, f.name)}
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def node(disk, make_node):
     s6.SCAN_DIR.mkdir()
     run(["ip", "netns", "add", "qdhcp-1"])
     svscan = subprocess.Popen(["s6-svscan", s6.SCAN_DIR], stderr=subprocess.DEVNULL)
-    until(lambda: (s6.SCAN_DIR / ".s6-svscan/control").exists(), "s6-svscan to be up")
+    until((s6.SCAN_DIR / ".s6-svscan/control").exists, "s6-svscan to be up")
     yield make_node(DaemonDriver)
     svscan.terminate()  # ends all services first
     svscan.wait(timeout=10)

@@ -46,7 +46,7 @@ def test_security_group_rules(node):
     where = {"slice": "instances", "namespace": "", "family": "ipv4", "table": "filter"}
     chain = Chain(**where, name="tenantnet-sg-rules", rules=tuple(texts))
     node.apply(Ipset(slice="instances", name=SET, members=("10.0.0.1",)), chain)
-    (_, live) = node.read()
+    _ipset, live = node.read()
     assert live.rules == chain.rules
 
 

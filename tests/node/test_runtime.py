@@ -80,7 +80,7 @@ def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
 
 
 def apply() -> None:
-    code, _, error = run("apply", "-", stdin=json.dumps(to_json(STATE)))
+    code, _said, error = run("apply", "-", stdin=json.dumps(to_json(STATE)))
     assert (code, error) == (0, "")
 
 
@@ -127,12 +127,12 @@ def test_apply_status_restore(runtime):
     assert json.loads(run("status", "--json")[1]) == {"recorded": True, "changes": []}
     subprocess.run(["ip", "netns", "delete", "qrouter-1"], check=True)
     pathlib.Path(STATE_DIR, "dhcp/net1/host").unlink()
-    code, said, _ = run("status")
+    code, said, _error = run("status")
     assert code == 1
     assert said.splitlines()[0] == "node node1 differs from what is recorded:"
     assert len(said.splitlines()) == 1 + len(STATE.resources)
     assert len(json.loads(run("status", "--json")[1])["changes"]) == len(STATE.resources)
-    code, said, _ = run("restore")
+    code, said, _error = run("restore")
     assert (code, said.splitlines()[0]) == (0, "node node1 was changed:")
     assert run("restore") == (0, "node node1 was so already\n", "")
     assert run("status")[0] == 0

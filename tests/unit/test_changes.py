@@ -52,7 +52,7 @@ def test_a_change_of_slice_is_a_change() -> None:
 
 def test_a_change_of_nothing_is_no_change() -> None:
     with pytest.raises(ValueError, match="before or after"):
-        _ = Change(None, None).subject
+        Change(None, None).describe()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import typing
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils import state
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.probe import frames
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import checks_frames, verdict
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import checks_frames, checks_structure, verdict
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.checks import (
     GROUPS,
     Check,
@@ -252,6 +252,12 @@ def test_structure_of_a_node() -> None:
         "patch-tun": {"type": "patch", "tag": None, "peer": "patch-int"}
     }
     assert found["structure.network.qrouter-router"].args["routes"] == {"0.0.0.0/0": "203.0.113.1"}
+    shuffled = dataclasses.replace(states["network"], resources=resources[::-1])
+    assert (
+        checks_structure.fingerprint(state.to_json(shuffled)) == found["structure.network.status"].args["fingerprint"]
+    )
+    less = dataclasses.replace(states["network"], resources=resources[1:])
+    assert checks_structure.fingerprint(state.to_json(less)) != found["structure.network.status"].args["fingerprint"]
     assert found["structure.network.daemons"].args["services"] == ["tenantnet-dhcp-dnsmasq-1"]
 
 
@@ -290,7 +296,7 @@ def test_verdict(source: str, destination: str, service: str, expected: bool) ->
         known = by_device.get(name)
         return verdict.Side(address=known.fixed_ips[0].address if known else name, port=known)
 
-    protocol, _, number = service.partition("/")
+    protocol, _slash, number = service.partition("/")
     asked = verdict.Service(protocol=protocol, port=int(number) if number else None)
     assert verdict.allows(one, side(source), side(destination), asked) is expected
 
@@ -312,7 +318,7 @@ def test_verdict_of_one_rule(rule: model.Rule, service: str, expected: bool) -> 
     group = dataclasses.replace(DEFAULT, rules=(rule,))
     one = dataclasses.replace(one, security_groups={"default": group})
     two = next(p for p in one.ports.values() if p.device == "two")
-    protocol, _, number = service.partition("/")
+    protocol, _slash, number = service.partition("/")
     asked = verdict.Service(protocol=protocol, port=int(number) if number else None)
     ends = verdict.Side(address=OUTSIDE), verdict.Side(address="192.168.1.12", port=two)
     assert verdict.allows(one, *ends, asked) is expected

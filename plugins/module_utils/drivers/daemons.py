@@ -93,7 +93,7 @@ class DaemonDriver:
 
     def _recorded(self, service: str) -> Daemon | None:
         """The daemon of a service of ours as it was last started; None when the service is no slice's."""
-        slice_, _, name = service.removeprefix(PREFIX).partition("-")
+        slice_, _dash, name = service.removeprefix(PREFIX).partition("-")
         if slice_ not in SLICES:
             return None
         try:

@@ -117,10 +117,10 @@ def parse(saved: str) -> Tables:
         if mark == "*":
             table = tables.setdefault(rest, {})
         elif mark == ":":
-            name, policy, _ = rest.split(" ", 2)
+            name, policy, _counters = rest.split(" ", 2)
             table[name] = Rules(policy != "-", [])
         elif mark == "-":
-            _, name, rule = line.split(" ", 2)
+            _verb, name, rule = line.split(" ", 2)
             table[name].rules.append(rule)
     return tables
 

@@ -83,7 +83,7 @@ def _add_address(ipr: Session, index: int, address: str) -> None:
 
 
 def _parts(address: str) -> dict[str, typing.Any]:
-    host, _, length = address.partition("/")
+    host, _slash, length = address.partition("/")
     return {"address": host, "prefixlen": int(length)}
 
 

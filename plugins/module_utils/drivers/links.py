@@ -178,7 +178,7 @@ class LinkDriver:
     def _fetch(self, link: Link) -> None:
         """Mark an internal port and move it from the node's own namespace, where Open vSwitch makes it."""
         home = self._netns.ipr()
-        (index, *_) = until(lambda: home.link_lookup(ifname=link.name), "Open vSwitch to make this internal port")
+        index = until(lambda: home.link_lookup(ifname=link.name), "Open vSwitch to make this internal port")[0]
         home.link("set", index=index, group=self._group(link), net_ns_fd=self._netns.fd(link.namespace))
 
     def _remove(self, link: Link) -> None:

@@ -22,6 +22,8 @@ from .bridges import SLICE, mark, owner_of
 DEAD_VLAN = 4095
 DEAD_PEER = "nonexistent-peer"
 
+_GLOBAL = 0  # RT_SCOPE_UNIVERSE: addresses that others reach
+
 
 class PortDriver:
     """Ports with one interface each."""
@@ -30,6 +32,7 @@ class PortDriver:
 
     def __init__(self, context: Context) -> None:
         self._ovsdb = context.ovsdb
+        self._netns = context.netns
         self._deployment = context.deployment
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
@@ -45,9 +48,9 @@ class PortDriver:
         return live
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
-        """Ports of others under a wanted name, in whichever bridge."""
+        """Ports of others under a wanted name, in whichever bridge, and NICs that the node itself is reached by."""
         wanted = {port.name: port for port in desired.values() if isinstance(port, Port)}
-        sentences = []
+        sentences = self._addressed(wanted)
         for bridge, row, interface in self._rows():
             port, owner = wanted.get(row["name"]), owner_of(row)
             if owner not in ("", self._deployment, owner_of(bridge)):  # a bridge of another deployment is told as such
@@ -77,6 +80,19 @@ class PortDriver:
         if ports:
             self._ovsdb.transact([self._update(port) for port in ports])
             self._settle(ports, _works)
+
+    def _addressed(self, wanted: typing.Mapping[str, Port]) -> list[str]:
+        """A NIC in a bridge takes nothing to the node's own IP stack any more: its addresses would be lost."""
+        ipr = self._netns.ipr()
+        names = {link["index"]: link.get("ifname") for link in ipr.get_links()}
+        present = {row["name"] for row in self._ovsdb.rows("Port").values()}
+        return [
+            f"{name} carries this node's address {message.get('address')}, which would be cut off in bridge "
+            f"{wanted[name].bridge}; use another NIC, or move the address to the bridge and let "
+            "tenantnet_adopt_bridges name it"
+            for message in ipr.get_addr(scope=_GLOBAL)
+            if (name := names.get(message["index"])) in wanted and not wanted[name].type and name not in present
+        ]
 
     def _rows(self) -> typing.Iterator[tuple[Row, Row, Row]]:
         """Every (bridge, port, interface); of a bond, which is never ours, one of its interfaces."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import typing
@@ -59,14 +60,17 @@ def main() -> int:
     parser.add_argument("nics", nargs="+", metavar="NIC")
     arguments = parser.parse_args()
     pid_file = PIDS / f"{arguments.id}.pid"
-    pid_file.unlink(missing_ok=True)  # of a former guest that was killed
+    pid_file.unlink(missing_ok=True)  # of a former guest that was killed, as is its overlay
+    shutil.rmtree(arguments.overlay, ignore_errors=True)
     try:
         _raise_nics(arguments.nics, arguments.no_tx_checksum)
         pid = _spawn(arguments)
     except (TenantnetError, OSError) as exc:
         print(f"tenantnet-guest: {arguments.hostname}: {exc}", file=sys.stderr)
         return 1
-    return _supervise(pid, pid_file)
+    _supervise(pid, pid_file)
+    shutil.rmtree(arguments.overlay)
+    return 0
 
 
 def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool) -> None:
@@ -97,7 +101,7 @@ def _spawn(arguments: argparse.Namespace) -> int:
     return pid
 
 
-def _supervise(pid: int, path: pathlib.Path) -> int:
+def _supervise(pid: int, path: pathlib.Path) -> None:
     """Say where init is, and wait for its end, which comes with ours."""
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +110,6 @@ def _supervise(pid: int, path: pathlib.Path) -> int:
     new.rename(path)
     os.waitpid(pid, 0)
     path.unlink(missing_ok=True)
-    return 0
 
 
 def _become_init(writer: int, arguments: argparse.Namespace) -> None:
@@ -117,7 +120,7 @@ def _become_init(writer: int, arguments: argparse.Namespace) -> None:
     console = os.open(f"{arguments.overlay}/console.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     kernel.make_private()
-    root = _mount_root(arguments.overlay)
+    root = _mount_overlay(arguments.overlay)
     for directory in EMPTY:
         pathlib.Path(f"{root}{directory}").mkdir(parents=True, exist_ok=True)
         mode = "1777" if directory.endswith("tmp") else "755"
@@ -131,16 +134,8 @@ def _become_init(writer: int, arguments: argparse.Namespace) -> None:
     init.become_scanner(console, writer, os.environ.get(process.MARK, ""))
 
 
-def _mount_root(overlay: str) -> str:
-    """Mount the guest's root and return its place. What it writes is in memory if the disk cannot hold an overlay."""
-    try:
-        return _mount_overlay(overlay)
-    except OSError:
-        kernel.mount("tmpfs", overlay, "tmpfs", kernel.MS_NODEV, "mode=755")
-        return _mount_overlay(overlay)
-
-
 def _mount_overlay(directory: str) -> str:
+    """Mount the guest's root and return its place."""
     root, upper, work = (f"{directory}/{name}" for name in ("root", "upper", "work"))
     for path in (root, upper, work):
         pathlib.Path(path).mkdir(exist_ok=True)

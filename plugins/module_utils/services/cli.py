@@ -34,7 +34,7 @@ def main(argv: typing.Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except (TenantnetError, OSError, ValueError) as exc:
-        print(f"tenantnet-node: {exc}", file=sys.stderr)
+        sys.stderr.write(f"tenantnet-node: {exc}\n")
         return ERROR
 
 
@@ -42,7 +42,7 @@ def restore() -> int:
     """Make the node what was recorded: after a power failure, or after somebody changed it by hand."""
     state = record.load()
     if state is None:
-        print("nothing is recorded on this node, so there is nothing to restore")
+        _say("nothing is recorded on this node, so there is nothing to restore")
         return IN_SYNC
     return _apply(state)
 
@@ -62,9 +62,9 @@ def status(as_json: bool) -> int:
     state = record.load()
     changes = engine.apply(state, check=True).changes if state else ()
     if as_json:
-        print(json.dumps({"recorded": state is not None, "changes": [change.describe() for change in changes]}))
+        _say(json.dumps({"recorded": state is not None, "changes": [change.describe() for change in changes]}))
     elif state is None:
-        print("nothing is recorded on this node")
+        _say("nothing is recorded on this node")
     else:
         _tell(changes, f"node {state.node} is as recorded", f"node {state.node} differs from what is recorded:")
     return DRIFT if changes else IN_SYNC
@@ -77,4 +77,8 @@ def _apply(state: NodeState) -> int:
 
 
 def _tell(changes: typing.Collection[Change], nothing: str, heading: str) -> None:
-    print("\n".join([heading, *(f"  {change.describe()}" for change in changes)] if changes else [nothing]))
+    _say("\n".join([heading, *(f"  {change.describe()}" for change in changes)] if changes else [nothing]))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")

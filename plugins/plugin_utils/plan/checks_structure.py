@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from collections.abc import Iterator, Mapping
 
-from ...module_utils.state import Bridge, Daemon, Link, Namespace, NodeState, Port, Route
+from ...module_utils.state import KINDS, Bridge, Daemon, Link, Namespace, NodeState, Port, Route, digest, to_json
 from ..topology import model
 from . import names
 from .check import Check
@@ -18,7 +19,8 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> Iterato
     for node, state in sorted(states.items()):
         if not state.resources:
             continue
-        yield _check(node, "status", f"{node} has exactly what was planned: nothing is missing, changed or left over")
+        title = f"{node} has exactly what was planned: nothing is missing, changed or left over"
+        yield _check(node, "status", title, fingerprint=fingerprint(to_json(state)))
         yield from _bridges(node, state)
         yield from _namespaces(topology, node, state)
         if services := sorted(f"tenantnet-{d.slice}-{d.name}" for d in _of(state, Daemon)):
@@ -26,6 +28,12 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> Iterato
             yield _check(node, "daemons", title, services=services)
         if _of(state, Bridge):
             yield _check(node, "log", f"ovs-vswitchd of {node} has logged no unexpected warning")
+
+
+def fingerprint(data: Mapping[str, typing.Any]) -> str:
+    """Tells one node state from another, whatever the order in which its resources are written."""
+    items = sorted(json.dumps([kind, i], sort_keys=True) for kind in KINDS for i in data.get(kind, ()))
+    return digest(*items)
 
 
 def _check(node: str, kind: str, title: str, subject: str = "", **args: typing.Any) -> Check:

@@ -95,10 +95,10 @@ def _files(topology: model.Topology, network: model.Network, subnets: list[model
     named = [(port, address, hostname(topology, port, address)) for port, address in served]
     return [
         _file(network, "host", [f"{p.mac},{name}.{DNS_DOMAIN},{address}" for p, address, name in named]),
-        _file(network, "addn_hosts", [f"{address}\t{name}.{DNS_DOMAIN} {name}" for _, address, name in named]),
+        _file(network, "addn_hosts", [f"{address}\t{name}.{DNS_DOMAIN} {name}" for _port, address, name in named]),
         _file(network, "opts", [line for s in subnets for line in _options(topology, network, s)]),
         # 0 is a lease without end: a client that renews after a restart of dnsmasq is not turned away.
-        _file(network, "leases", [f"0 {p.mac} {address} * *" for p, address, _ in named], initial=True),
+        _file(network, "leases", [f"0 {p.mac} {address} * *" for p, address, _name in named], initial=True),
     ]
 
 
@@ -157,7 +157,7 @@ def _routed(topology: model.Topology, network: model.Network, subnet: model.Subn
 
 
 def _command(network: model.Network, subnets: list[model.Subnet]) -> tuple[str, ...]:
-    """dnsmasq(8) with Neutron's options in Neutron's order (datapath.md 3.2), but in the foreground: it is supervised."""
+    """dnsmasq(8) with Neutron's options in Neutron's order (datapath.md 3.2), but in the foreground, supervised."""
     directory = f"{STATE_DIR}/{SLICE}/{network.id}"
     nets = [ipaddress.IPv4Network(s.cidr) for s in subnets]
     ranges = [

@@ -13,6 +13,8 @@ from . import names, plug
 
 SLICE = "guests"
 
+DISKS = "/run/tenantnet/disks"  # in the node's memory: a guest is new at each start, and leaves nothing
+
 
 def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
     """Guests of a lab node; nothing elsewhere."""
@@ -33,7 +35,7 @@ def _guest(topology: model.Topology, node: model.Node, instance: model.Instance)
         f"{STATE_DIR}/bin/tenantnet-guest",
         f"--id={instance.id}",
         f"--hostname={instance.name}",
-        f"--overlay={STATE_DIR}/disks/{instance.id}",
+        f"--overlay={DISKS}/{instance.id}",
         *offload,
         *nics,
     )

@@ -1,15 +1,16 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Instances: the way of a network card to br-int, and its security groups (datapath.md 5.1, 5.2, and 1.4 anti-spoofing).
+"""Instances: the way of a network card to br-int, and its security groups (datapath.md 5.1, 5.2, 1.4 anti-spoofing).
 
     tap - qbr - qvb = qvo - br-int
 
-The tap belongs to whoever runs the machine (a lab guest, QEMU). The Linux bridge `qbr` is there for iptables, which sees
-bridged packets only there; what iptables can't see, ARP and MAC addresses, br-int checks.
+The tap belongs to whoever runs the machine (a lab guest, QEMU). The Linux bridge `qbr` is there for iptables, which
+sees bridged packets only there; what iptables can't see, ARP and MAC addresses, br-int checks.
 """
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator
 
 from ...module_utils.state import Chain, Flow, Ipset, Link, Module, Port, Resource, chain_prefix
@@ -20,7 +21,7 @@ from .rules import rule_text
 SLICE = "instances"
 P = chain_prefix(SLICE)
 
-#: br_netfilter switches iptables on for every bridge of the machine; when it is us who load it, it stays off but on ours.
+#: br_netfilter switches iptables on for every bridge of the machine; if it is us who load it, it stays off but on ours.
 BRIDGE_NETFILTER = Module(
     slice=SLICE,
     name="br_netfilter",
@@ -48,21 +49,33 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
     qbr, qvb, qvo = (names.device(prefix, port.id) for prefix in ("qbr", "qvb", "qvo"))
     bridge = {"ageing_time": 0, "stp_state": 0, "mcast_snooping": 0, "nf_call_iptables": 1, "nf_call_ip6tables": 1}
 
-    def link(name: str, kind: str, **fields: object) -> Link:
+    def veth(name: str, peer: str, master: str = "") -> Link:
         return Link(
             slice=SLICE,
             namespace="",
             name=name,
-            kind=kind,
+            kind="veth",
+            peer=("", peer),
             alias=port.label,
             mtu=network.mtu,
-            **fields,  # type: ignore[arg-type]
+            master=master,
+            promiscuous=True,
+            sysctls=dict(plug.SILENT),
         )
 
     return [
-        link(qbr, "bridge", bridge=bridge, sysctls={**plug.SILENT, "ipv4.arp_announce": "2"}),
-        link(qvb, "veth", peer=("", qvo), master=qbr, promiscuous=True, sysctls=dict(plug.SILENT)),
-        link(qvo, "veth", peer=("", qvb), promiscuous=True, sysctls=dict(plug.SILENT)),
+        Link(
+            slice=SLICE,
+            namespace="",
+            name=qbr,
+            kind="bridge",
+            alias=port.label,
+            mtu=network.mtu,
+            bridge=bridge,
+            sysctls={**plug.SILENT, "ipv4.arp_announce": "2"},
+        ),
+        veth(qvb, peer=qvo, master=qbr),
+        veth(qvo, peer=qvb),
         Port(
             slice=SLICE,
             bridge=names.BR_INT,
@@ -75,7 +88,7 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
 
 
 def _anti_spoofing(port: model.Port) -> list[Resource]:
-    """br-int lets a port speak with its own MAC only, and say in ARP only what its own addresses are (datapath.md 1.4)."""
+    """br-int lets a port speak with its own MAC only, and say in ARP only its own addresses (datapath.md 1.4)."""
     source = f'in_port="{names.device("qvo", port.id)}"'
     # IPv6 is dropped until it is a feature, also for a port that may say anything else.
     flows = [_flow(switching.LOCAL_SWITCHING, 11, f"ipv6,{source}", "drop")]
@@ -116,6 +129,7 @@ def _ipsets(topology: model.Topology, ports: list[model.Port]) -> list[Resource]
 
 
 def set_name(group: str) -> str:
+    """The ipset of the addresses of a security group."""
     return f"{P}{group[: names.ID_LENGTH]}"
 
 
@@ -124,15 +138,16 @@ def set_name(group: str) -> str:
 
 def _chains(topology: model.Topology, ports: list[model.Port]) -> list[Resource]:
     return [
-        Chain(slice=SLICE, namespace="", family=family, table=table, name=name, rules=tuple(rules))  # type: ignore[arg-type]
-        for family, table, chains in (
-            ("ipv4", "filter", _filter(topology, ports)),
-            ("ipv4", "raw", _zones(ports)),
-            ("ipv4", "nat", _no_host_nat(ports)),
-            ("ipv6", "filter", _no_ipv6(ports)),
-        )
-        for name, rules in chains.items()
+        *_table("ipv4", "filter", _filter(topology, ports)),
+        *_table("ipv4", "raw", _zones(ports)),
+        *_table("ipv4", "nat", _no_host_nat(ports)),
+        *_table("ipv6", "filter", _no_ipv6(ports)),
     ]
+
+
+def _table(family: typing.Literal["ipv4", "ipv6"], table: str, chains: dict[str, list[str]]) -> Iterator[Chain]:
+    for name, rules in chains.items():
+        yield Chain(slice=SLICE, namespace="", family=family, table=table, name=name, rules=tuple(rules))
 
 
 def _bridged(direction: str, device: str) -> str:

@@ -22,14 +22,17 @@ def device(prefix: str, port_id: str) -> str:
 
 
 def router_namespace(router_id: str) -> str:
+    """Network namespace of a router."""
     return f"qrouter-{router_id}"
 
 
 def dhcp_namespace(network_id: str) -> str:
+    """Network namespace of the DHCP server of a network."""
     return f"qdhcp-{network_id}"
 
 
 def guest_namespace(instance_id: str) -> str:
+    """Network namespace of an instance that is a guest of a lab."""
     return f"guest-{instance_id}"
 
 

@@ -88,7 +88,7 @@ class Pins:
 
     def pinned(self, wish: Wish) -> Choice | None:
         """The value that the lock gives a wish; one that others have now is told."""
-        scopes = {scope for scope, _ in wish.choices}
+        scopes = {scope for scope, _ranges in wish.choices}
         for pin in self._before[wish.kind, wish.id]:
             if pin.scope not in scopes or not wish.fits(pin.scope, pin.value):
                 continue
@@ -155,14 +155,14 @@ class Pins:
 
     def _tell_exhausted(self, wish: Wish) -> None:
         ranges = [(scope, first, last) for scope, found in wish.choices for first, last in found]
-        total = sum(last - first + 1 for _, first, last in ranges)
+        total = sum(last - first + 1 for _scope, first, last in ranges)
         retiring = sum(
             any(_within(pin, *found) for found in ranges)
             for pin in (*self._lock.pins, *self._lock.retiring)
             if pin.kind == wish.kind and pin.place not in self._used
         )
         dash = "-" if wish.kind == "address" else ":"
-        shown = ", ".join(f"{_value(wish.kind, first)}{dash}{_value(wish.kind, last)}" for _, first, last in ranges)
+        shown = ", ".join(f"{_value(wish.kind, first)}{dash}{_value(wish.kind, last)}" for _at, first, last in ranges)
         hint = f"{retiring} of them will be free when nodes have removed what is gone" if retiring else ""
         message = f"no {_NOUNS[wish.kind]} is free: all {total} of {shown} are in use"
         self._report.add(wish.file, wish.path, message, hint)

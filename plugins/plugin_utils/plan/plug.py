@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a port is plugged into br-int: the one place that knows the difference between the datapaths.
 
-The kernel's datapath gets an internal port of Open vSwitch that is moved into the namespace, as Neutron does it. After a
-restart of ovs-vswitchd the userspace datapath leaves such ports behind without carrier, so it gets a veth pair (lab.md
-4) whose two ends carry the same name: on br-int and in the namespace everything is called what tutorials call it.
+The kernel's datapath gets an internal port of Open vSwitch that is moved into the namespace, as Neutron does it. After
+a restart of ovs-vswitchd the userspace datapath leaves such ports behind without carrier, so it gets a veth pair
+(lab.md 4) whose two ends carry the same name: on br-int and in the namespace everything is called what tutorials call
+it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def interface_ids(port: model.Port) -> dict[str, str]:
 def shield(slice_: str, nic: str) -> list[Resource]:
     """Sysctls that keep the kernel silent on a device that is not ours and sits in a bridge of the userspace datapath.
 
-    The kernel sees every frame that Open vSwitch receives there (lab.md 4); what is IP, `switching` drops in raw PREROUTING.
+    The kernel sees every frame that Open vSwitch receives there (lab.md 4); what is IP, `switching` drops in raw
+    PREROUTING.
     """
     return [
         Sysctl(slice=slice_, name=f"net/ipv4/conf/{nic}/arp_ignore", value="8"),

@@ -39,8 +39,7 @@ def segments(topology: raw.Raw, pins: Pins, plans: typing.Iterable[NetworkPlan],
 
 
 def _external(plan: NetworkPlan) -> raw.ExternalNetwork:
-    assert isinstance(plan.raw, raw.ExternalNetwork)
-    return plan.raw
+    return typing.cast(raw.ExternalNetwork, plan.raw)
 
 
 def _segment_wish(topology: raw.Raw, plan: NetworkPlan) -> Wish:
@@ -52,7 +51,7 @@ def _segment_wish(topology: raw.Raw, plan: NetworkPlan) -> Wish:
         choices, written = ((physical, ()),), (physical, number or 0)
     elif type_ == "vlan":
         # Those that all its nodes are wired to come first; one that is pinned stays, wired or not.
-        names = [name or "" for _, name in wires(topology, (network.project, network.name))]
+        names = [name or "" for _type, name in wires(topology, (network.project, network.name))]
         names.sort(key=lambda name: not _wired_everywhere(topology, plan, name))
         physical_networks = topology.provider.physical_networks
         choices = tuple((name, tuple(sorted(physical_networks[name].vlan_ranges))) for name in names)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Switching: what Neutron's Open vSwitch agent builds (datapath.md 1).
 
-br-int holds the ports and knows networks by local VLANs; br-tun turns a local VLAN into a tunnel id and back; a physical
-bridge turns it into the VLAN of the wire, or into none. A local VLAN means nothing outside its node.
+br-int holds the ports and knows networks by local VLANs; br-tun turns a local VLAN into a tunnel id and back; a
+physical bridge turns it into the VLAN of the wire, or into none. A local VLAN means nothing outside its node.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _tunnel_bridge(topology: model.Topology, node: model.Node) -> list[Resource]
 
 
 def _tunnel_ports(topology: model.Topology, node: model.Node) -> Iterator[Port]:
-    """One port for each remote node and tunnel type that is in use; all networks share it, `tun_id` tells them apart."""
+    """One port for each remote node and tunnel type in use; all networks share it, `tun_id` tells them apart."""
     types = sorted({n.network_type for n in topology.networks.values()} & set(model.TUNNELS))
     for remote in sorted(topology.nodes.values(), key=lambda n: n.name):
         if remote.tunnel_ip is None or node.tunnel_ip is None or remote.name == node.name:
@@ -243,11 +243,11 @@ def _tunnelled(network: model.Network, vlan: int, remotes: list[str]) -> list[Re
     return resources
 
 
-# ---------------------------------------------------------------------------------- the node's own IP stack is not there
+# -------------------------------------------------------------------------------- the node's own IP stack is not there
 
 
 def _shields(topology: model.Topology, node: model.Node) -> list[Resource]:
-    """With the userspace datapath the kernel sees every frame of a bridged device too: it must not answer (lab.md 4)."""
+    """With the userspace datapath the kernel sees each frame of a bridged device too: it must not answer (lab.md 4)."""
     if node.datapath != "netdev":
         return []
     nics = [node.interfaces[p.name] for p in _physical_networks(topology, node)]

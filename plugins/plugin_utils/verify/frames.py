@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 from ..plan.check import Check
 from .outcome import Unmet
-from .session import Json, Session, where
+from .session import Capture, Json, Session, at_once, where
 
 BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
 GRACE = 0.25  # seconds for what was sent before the last frame, once that one has arrived
@@ -56,30 +57,30 @@ def _experiment(session: Session, check: Check) -> Seen:
     frames = {a["frame"]["token"]: a["frame"] for a in together if a["frame"]["token"] not in controls}
     run, receivers = uuid.uuid4().hex, check.args["receivers"]
     until = [sorted({a["control"]["token"] for a in together if i in a["control_at"]}) for i in range(len(receivers))]
-    pending = [
-        session.start(
-            place,
-            "capture",
-            run=run,
-            devices=[place["device"]],
-            until=tokens,
-            grace=GRACE,
-            seconds=SECONDS + len(until),
+
+    def start(place: Json, tokens: list[str]) -> Capture:
+        # Where nothing must arrive at all, the others tell when there was time enough for it.
+        seconds = SECONDS if tokens else 3 * SECONDS
+        return session.start(
+            place, "capture", run=run, devices=[place["device"]], until=tokens, grace=GRACE, seconds=seconds
         )
-        for place, tokens in zip(receivers, until, strict=True)
-    ]
+
+    captures = at_once([partial(start, place, tokens) for place, tokens in zip(receivers, until, strict=True)])
     sender = check.args["sender"]
     session.probe(sender, "send", run=run, device=sender["device"], frames=[*frames.values(), *controls.values()])
+    ended: dict[int, Json] = {}
+    for stop in (False, True):
+        mine = [i for i in range(len(receivers)) if stop is not bool(until[i])]
+        ended |= zip(mine, at_once([partial(captures[i], stop=stop) for i in mine]), strict=True)
     arrived: Seen = {}
-    # Where nothing must arrive at all, the others tell when there was time enough for it.
-    for index in sorted(range(len(receivers)), key=lambda i: not until[i]):
-        for seen in pending[index](stop=not until[index])["seen"]:
+    for index, result in ended.items():
+        for seen in result["seen"]:
             arrived.setdefault(seen["token"], set()).add(index)
     return arrived
 
 
 def node_hidden(session: Session, check: Check) -> None:
-    """No address of the node answers its guest by ARP or ICMP, and no datagram of it arrives, whatever MAC it is for."""
+    """No address of the node answers its guest by ARP or ICMP, and no datagram arrives, whatever MAC it is for."""
     source, control, node = check.args["source"], check.args["control"], check.args["node"]
     links = session.once(("links", node["node"]), lambda: addresses(session, node))
     ips = sorted({ip for link in links.values() for ip in link["ips"]})
@@ -172,14 +173,14 @@ def wire(session: Session, check: Check) -> None:
     """A broadcast of a network is seen between nodes under the network's own number, and on no other NIC."""
     args, run = check.args, uuid.uuid4().hex
     token = args["frame"]["token"]
-    pending = [
-        session.start(place, "capture", run=run, devices=place["devices"], until=[token], grace=GRACE, seconds=SECONDS)
-        for place in args["captures"]
-    ]
+    options = {"run": run, "until": [token], "grace": GRACE, "seconds": SECONDS}
+    captures = at_once(
+        [partial(session.start, p, "capture", devices=p["devices"], **options) for p in args["captures"]]
+    )
     sender = args["sender"]
     session.probe(sender, "send", run=run, device=sender["device"], frames=[args["frame"]])
-    for place, collect in zip(args["captures"], pending, strict=True):
-        seen = collect()["seen"]
+    for place, result in zip(args["captures"], at_once(captures), strict=True):
+        seen = result["seen"]
         look = f"tcpdump -eni {place['device']} on {place['node']}; ovs-ofctl dump-flows br-tun"
         right = [s for s in seen if s["device"] == place["device"] and args["expected"].items() <= s["frame"].items()]
         if not right:

@@ -8,10 +8,12 @@ import base64
 import io
 import json
 import pathlib
+import threading
 import typing
 import uuid
 import zipfile
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from ..plan.check import Check
 
@@ -20,6 +22,7 @@ if typing.TYPE_CHECKING:
 
 Json = dict[str, typing.Any]
 T = typing.TypeVar("T")
+Capture = Callable[..., Json]  # collects the result of what runs in the background; stop=True ends it now
 
 PROBE = pathlib.Path(__file__).parents[2] / "module_utils/lab/probe"
 DIRECTORY = "/run/tenantnet/probe"  # on each machine: the program, and results of what runs in the background
@@ -36,6 +39,7 @@ class Session:
     def __init__(self, hosts: Mapping[str, Host], checks: Sequence[Check]) -> None:
         self.hosts, self.checks = hosts, checks
         self._results: dict[Hashable, typing.Any] = {}
+        self._installing = threading.Lock()
 
     def once(self, key: Hashable, measure: Callable[[], T]) -> T:
         """The result of an experiment that several checks read; an error of it is an error for each of them."""
@@ -78,8 +82,8 @@ class Session:
         """Run an operation of the probe in a place and return its result."""
         return self._probe(place, operation, json.dumps(args))
 
-    def start(self, place: Json, operation: str, **args: typing.Any) -> Callable[..., Json]:
-        """Start an operation in the background; call what is returned to collect its result (stop=True: end it now)."""
+    def start(self, place: Json, operation: str, **args: typing.Any) -> Capture:
+        """Start an operation in the background; call what is returned to collect its result."""
         file = f"{DIRECTORY}/{uuid.uuid4().hex}.json"
         self._probe(place, "start", file, operation, json.dumps(args))
         patience = str(args["seconds"] + 5)
@@ -90,7 +94,8 @@ class Session:
         return collect
 
     def _probe(self, place: Json, *argv: str) -> Json:
-        self.once(("probe", place["node"]), lambda: self._install(place["node"]))
+        with self._installing:
+            self.once(("probe", place["node"]), lambda: self._install(place["node"]))
         words = f"probe {argv[2] if argv[0] == 'start' else argv[0]}"
         result: Json = json.loads(self.output(place, *PYTHON, ARCHIVE, *argv, words=words))
         if argv[0] in ("start", "collect") and "error" in result:
@@ -100,6 +105,12 @@ class Session:
     def _install(self, node: str) -> None:
         archive = base64.b64encode(_archive()).decode()
         self.output({"node": node, "namespace": ""}, *PYTHON, "-c", UNPACK, ARCHIVE, archive)
+
+
+def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """The results of calls that spend their time waiting for a machine."""
+    with ThreadPoolExecutor(max(1, len(calls))) as pool:
+        return [pending.result() for pending in [pool.submit(call) for call in calls]]
 
 
 def enter(place: Json, argv: Sequence[str]) -> list[str]:

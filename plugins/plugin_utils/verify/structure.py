@@ -10,6 +10,7 @@ import typing
 
 from ...module_utils.state import STATE_DIR
 from ..plan.check import Check
+from ..plan.checks_structure import fingerprint
 from .outcome import Unmet
 from .session import Json, Session, where
 
@@ -32,11 +33,16 @@ def node(check: Check) -> Json:
 
 
 def status(session: Session, check: Check) -> None:
-    """The node compares what is live with the state that was recorded."""
+    """What is recorded on the node is what the plan says now, and the node finds nothing that differs from it."""
+    recorded = session.host(check.node).file(f"{STATE_DIR}/state.json")
+    if not recorded.exists:
+        raise Unmet("a state is recorded on the node", "there is none", "playbooks/site.yml applies and records it")
+    if fingerprint(json.loads(recorded.content_string)) != check.args["fingerprint"]:
+        raise Unmet("the plan was applied", "another one was", "playbooks/site.yml --check --diff shows what differs")
     result = session.host(check.node).run("%s status", f"{STATE_DIR}/bin/tenantnet-node")
     if result.rc != 0:
         said = (result.stdout + result.stderr).strip()
-        raise Unmet("the node is in sync", said or f"exit status {result.rc}", f"{check.node}: tenantnet-node status")
+        raise Unmet("nothing differs", said or f"exit status {result.rc}", f"{check.node}: tenantnet-node status")
 
 
 def bridge(session: Session, check: Check) -> None:

@@ -155,8 +155,8 @@ def test_what_a_killed_run_left_dead_is_not_alive_in_the_diff(context: Context) 
     BridgeDriver(context).apply(add(BR_INT))
     driver = PortDriver(context)
     driver.apply(add(TAP))
-    (live,) = driver.read({TAP.key: TAP}).values()
-    assert typing.cast(Port, live).tag == 4095
+    live = driver.read({TAP.key: TAP})
+    assert [typing.cast(Port, port).tag for port in live.values()] == [4095]
 
 
 @pytest.mark.parametrize(
@@ -244,3 +244,13 @@ def test_without_open_vswitch_nothing_is_live_and_nothing_can_be_made(scratch: N
     assert BridgeDriver(context).read({}) == PortDriver(context).read({}) == {}
     with pytest.raises(TenantnetError, match="Open vSwitch is not running on this node"):
         BridgeDriver(context).apply(add(BR_INT))
+
+
+def test_a_nic_that_carries_an_address_of_the_node_is_refused(switch: Switch) -> None:
+    run(["ip", "link", "add", "eth3", "type", "veth", "peer", "name", "wire"])
+    run(["ip", "address", "add", "192.0.2.1/24", "dev", "eth3"])
+    with pytest.raises(Refused, match=r"eth3 carries this node's address 192\.0\.2\.1, .* in bridge br-ex"):
+        switch(dataclasses.replace(BR_EX, adopt=False), NIC)
+    assert run(["ovs-vsctl", "list-br"]) == ""
+    run(["ip", "address", "del", "192.0.2.1/24", "dev", "eth3"])
+    assert switch(dataclasses.replace(BR_EX, adopt=False), NIC).changed

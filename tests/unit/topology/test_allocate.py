@@ -78,26 +78,26 @@ def test_adding_and_reordering_change_nothing_that_is_pinned(plan):
     first, pinned = plan(project(*enumerate("mnop")))
     more = project(*reversed([*enumerate("mnop"), *enumerate("abxyz")]))
     more["networks"] = {"another": {"subnets": {"another": "10.9.0.0/16"}}} | more["networks"]
-    second, _ = plan(more, pinned)
+    second = plan(more, pinned)[0]
     assert values(second).items() > values(first).items()
 
 
 def test_what_comes_back_has_its_old_values(plan):
     first, pinned = plan(project(*enumerate("abcd")))
-    _, without = plan(project((0, "a"), (3, "d")), pinned)
-    again, _ = plan(project(*enumerate("abcd")), without)
+    without = plan(project((0, "a"), (3, "d")), pinned)[1]
+    again = plan(project(*enumerate("abcd")), without)[0]
     assert values(again) == values(first)
 
 
 def test_a_freed_value_is_given_out_only_after_confirmation(plan):
     first, pinned = plan(project((0, "a"), (2, "b")))
     freed = values(first)["demo/a:private"][2][0].address
-    _, without = plan(project((2, "b")), pinned)
-    early, _ = plan(project((2, "b"), (4, "c")), without)
+    without = plan(project((2, "b")), pinned)[1]
+    early = plan(project((2, "b"), (4, "c")), without)[0]
     assert values(early)["demo/c:private"][2][0].address != freed
     confirmed = lock.confirmed(without, {"compute1", "compute2", "network"})
     assert not confirmed.retiring
-    late, _ = plan(project((2, "b"), (4, "c")), confirmed)
+    late = plan(project((2, "b"), (4, "c")), confirmed)[0]
     assert values(late)["demo/c:private"][2][0].address == freed
 
 
@@ -111,8 +111,8 @@ def test_a_moved_instance_keeps_its_address_and_leaves_its_zone_behind(plan):
 def test_no_value_is_given_out_twice_whatever_happens(plan):
     rng = random.Random(1)
     pinned, alive = lock.Lock(), set()
-    for _ in range(40):
-        alive ^= {rng.choice("abcdefghij") for _ in range(3)}
+    for _round in range(40):
+        alive ^= {rng.choice("abcdefghij") for _draw in range(3)}
         wanted = project(*((ord(name), name) for name in sorted(alive)), networks=("one", "two", "three"))
         topology, after = plan(wanted, pinned)
         _check_unique(topology)

@@ -30,7 +30,7 @@ def check(scope: Scope) -> None:
             message = "its DHCP server needs a network node, and the inventory has none"
             scope.add(path, message, "add a host to network_nodes or write 'enable_dhcp: false'", key=True)
         found = [((*path, "subnets", subnet), subnet, network.subnets[subnet]) for subnet in network.subnets]
-        for at, _, subnet in found:
+        for at, _name, subnet in found:
             subnets.check(at, subnet, scope.add)
         subnets.check_overlaps([((*at, "cidr"), subnet, of) for at, subnet, of in found], scope.add)
 
@@ -83,6 +83,6 @@ def _tell_unwired(
     if physical is None:
         lacks, hint = "no tunnel address", "set its tenantnet_tunnel_ip in hosts.yml"
     else:
-        names = " or ".join(f"'{choice}'" for _, choice in choices)
+        names = " or ".join(f"'{choice}'" for _type, choice in choices)
         lacks, hint = f"no interface in physical network {names}", "name one in its tenantnet_interfaces in hosts.yml"
     report.add(file, place.path, f"node '{place.node}' cannot carry {type_} network '{key[1]}': it has {lacks}", hint)

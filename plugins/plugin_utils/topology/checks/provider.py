@@ -87,6 +87,6 @@ def _check_subnets(raw: Raw, add: Add) -> None:
         for name, network in raw.provider.external_networks.items()
         for subnet in network.subnets
     ]
-    for path, _, subnet in found:
+    for path, _name, subnet in found:
         subnets.check(path, subnet, add)
     subnets.check_overlaps([((*path, "cidr"), name, subnet) for path, name, subnet in found], add)

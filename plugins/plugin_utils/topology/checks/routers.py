@@ -58,7 +58,7 @@ def _check_references(scope: Scope, path: Path, router: Router) -> None:
             names = [subnet for network in of for subnet in network.subnets]
             scope.known((*at, "subnet"), "subnet", item.subnet, dict.fromkeys(names))
         elif len(meant) > 1:
-            owners = " and ".join(f"'{network}'" for network, _ in meant)
+            owners = " and ".join(f"'{network}'" for network, _subnet in meant)
             hint = f"write {{network: {meant[0][0]}, subnet: {item.subnet}}}"
             scope.add(at, f"networks {owners} have a subnet '{item.subnet}' each", hint)
 
