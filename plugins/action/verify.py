@@ -39,12 +39,11 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, typing.Any] | None = None) -> dict[str, typing.Any]:
         found: dict[str, typing.Any] = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(
-            argument_spec={
-                "checks": {"type": "list", "elements": "dict", "required": True},
-                "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
-            }
-        )
+        spec = {
+            "checks": {"type": "list", "elements": "dict", "required": True},
+            "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
+        }
+        args = self.validate_argument_spec(argument_spec=spec)[1]
         checks = [from_json(json.loads(json.dumps(c))) for c in args["checks"] if c["group"] in args["groups"]]
         if self._task.check_mode:
             return found | {"skipped": True, "msg": f"{len(checks)} checks; nothing is measured in check mode"}
@@ -129,7 +128,7 @@ def _run(command: Sequence[str], said: pathlib.Path, show: Callable[[str], None]
             stderr=subprocess.STDOUT,
         )
     os.close(writer)
-    with os.fdopen(reader) as lines, process:
+    with process, os.fdopen(reader) as lines:
         for line in lines:
             yield json.loads(line)
 

@@ -310,9 +310,9 @@ def from_json(data: typing.Mapping[str, typing.Any]) -> NodeState:
     for kind, cls in KINDS.items():
         tuples = {f.name for f in dataclasses.fields(cls) if str(f.type).startswith("tuple")}
         for item in data.get(kind, ()):
-            fields: dict[str, typing.Any] = {k: tuple(v) if k in tuples and v is not None else v for k, v in item.items()}
             try:
-                resources.append(cls(**fields))
+                lists = {k: tuple(v) for k, v in item.items() if k in tuples and v is not None}
+                resources.append(cls(**{**item, **lists}))
             except TypeError as exc:
                 raise ValueError(f"node state, {kind}: {exc}") from exc
     return NodeState(deployment=str(data["deployment"]), node=str(data["node"]), resources=tuple(resources))

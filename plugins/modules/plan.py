@@ -70,7 +70,7 @@ nodes:
 lock:
   description: Path of the lock file.
   returned: success
-  type: path
+  type: str
 checks:
   description: What M(tenantnet.ovs.verify) measures to prove the deployment.
   returned: success

@@ -70,12 +70,13 @@ class Deployment:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:
         """Run to the end, whatever it is."""
         process = self.start(*playbooks, args=args)
-        text, _ = process.communicate(timeout=SECONDS)
+        text = process.communicate(timeout=SECONDS)[0]
         return Output(process.returncode, text)
 
     def succeed(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:
@@ -85,6 +86,7 @@ class Deployment:
 
     def node(self, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a program on a node."""
-        pid = machine.Machine(self.lab, name).pid
-        enter = ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", "--pid", "--"]
-        return subprocess.run([*enter, *argv], capture_output=True, text=True, check=False)
+        return subprocess.run(self.machine(name).enter(argv), capture_output=True, text=True, check=False)
+
+    def machine(self, name: str) -> machine.Machine:
+        return machine.Machine(self.lab, name)

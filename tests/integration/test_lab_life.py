@@ -106,7 +106,7 @@ def test_a_run_that_is_killed_half_way(nothing: None, reached: str, again: bool)
     if child == 0:
         lab.present(this, small(31))
         os._exit(0)
-    until(lambda: (node(reached).runtime / "init.pid").exists(), f"{reached} to start")
+    until((node(reached).runtime / "init.pid").exists, f"{reached} to start")
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     if again:

@@ -91,7 +91,7 @@ class PortDriver:
             f"{wanted[name].bridge}; use another NIC, or move the address to the bridge and let "
             "tenantnet_adopt_bridges name it"
             for message in ipr.get_addr(scope=_GLOBAL)
-            if (name := names.get(message["index"])) in wanted and not wanted[name].type and name not in present
+            if (name := names.get(message["index"], "")) in wanted and not wanted[name].type and name not in present
         ]
 
     def _rows(self) -> typing.Iterator[tuple[Row, Row, Row]]:

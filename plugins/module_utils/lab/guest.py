@@ -66,7 +66,7 @@ def main() -> int:
         _raise_nics(arguments.nics, arguments.no_tx_checksum)
         pid = _spawn(arguments)
     except (TenantnetError, OSError) as exc:
-        print(f"tenantnet-guest: {arguments.hostname}: {exc}", file=sys.stderr)
+        sys.stderr.write(f"tenantnet-guest: {arguments.hostname}: {exc}\n")
         return 1
     _supervise(pid, pid_file)
     shutil.rmtree(arguments.overlay)
@@ -179,4 +179,4 @@ def _write(path: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -100,7 +100,7 @@ def mount_all(disk: pathlib.Path) -> None:
     kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     for directory in ("/run/netns", SERVICES, "/run/openvswitch", "/run/lock"):
         pathlib.Path(directory).mkdir()
-    for directory, (place, _) in DISK.items():
+    for directory, (place, _package) in DISK.items():
         kernel.bind(str(disk / directory), place)
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", flags)

@@ -16,8 +16,7 @@ import sys
 import typing
 
 from ..state import STATE_DIR
-from . import ovs, process, spec, wires
-from . import web as web  # Ansible takes along what is imported
+from . import ovs, process, spec, web, wires
 from .machine import DISKS, RUNTIME, Machine
 
 #: Exists on a machine whose node state was restored after its last start.
@@ -172,7 +171,7 @@ def _power_on(machine: Machine, one: spec.Spec) -> None:
     if one.web:
         script = machine.disk / "var-lib/web.py"
         script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_bytes(pkgutil.get_data(__package__, "web.py") or b"")
+        script.write_bytes(pkgutil.get_data(web.__package__, "web.py") or b"")  # imported, so Ansible takes it along
         services["web"] = (sys.executable, "/var/lib/web.py")
     machine.start(services)
 

@@ -14,7 +14,6 @@ import os
 import pathlib
 import re
 import shutil
-import sys
 import typing
 
 from ..errors import TenantnetError
@@ -145,4 +144,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

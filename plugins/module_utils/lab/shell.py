@@ -30,7 +30,7 @@ def main() -> int:
         else:
             command = machine.enter(_shell(str(machine), f"{STATE_DIR}/bin:{init.PATH}"))
     except (TenantnetError, OSError) as exc:
-        print(exc, file=sys.stderr)
+        sys.stderr.write(f"{exc}\n")
         return 1
     return os.execvp(command[0], command)
 
@@ -78,4 +78,4 @@ def _taps(machine: Machine) -> list[Link]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -202,7 +202,7 @@ def _listed(services: list[str]) -> str:
     """icmp, tcp/22, tcp/80 -> "icmp, tcp 22 80"."""
     ports: dict[str, list[str]] = {}
     for service in services:
-        protocol, _, port = service.partition("/")
+        protocol, _slash, port = service.partition("/")
         ports.setdefault(protocol, []).extend([port] if port else [])
     return ", ".join(" ".join([protocol, *numbers]) for protocol, numbers in ports.items())
 

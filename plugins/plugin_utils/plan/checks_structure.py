@@ -45,7 +45,7 @@ R = typing.TypeVar("R", Bridge, Daemon, Link, Namespace, Port, Route)
 
 
 def _of(state: NodeState, kind: type[R]) -> list[R]:
-    return [r for r in state.resources if type(r) is kind]
+    return [r for r in state.resources if isinstance(r, kind)]
 
 
 def _bridges(node: str, state: NodeState) -> Iterator[Check]:
@@ -94,7 +94,7 @@ def _link(link: Link) -> dict[str, typing.Any]:
 
 def _words(topology: model.Topology, node: str, namespace: str) -> str:
     """A namespace in the words of the topology."""
-    kind, _, id_ = namespace.partition("-")
+    kind, _dash, id_ = namespace.partition("-")
     if kind == "qrouter" and id_ in topology.routers:
         return f"router {topology.routers[id_].label} on {node}"
     if kind == "qdhcp" and id_ in topology.networks:

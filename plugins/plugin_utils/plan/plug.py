@@ -4,8 +4,7 @@
 
 The kernel's datapath gets an internal port of Open vSwitch that is moved into the namespace, as Neutron does it. After
 a restart of ovs-vswitchd the userspace datapath leaves such ports behind without carrier, so it gets a veth pair
-(lab.md 4) whose two ends carry the same name: on br-int and in the namespace everything is called what tutorials call
-it.
+(lab.md 4) whose two ends carry the same name: on br-int and in the namespace everything is called as in tutorials.
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ def _tunnelled(network: model.Network, vlan: int, remotes: list[str]) -> list[Re
     return resources
 
 
-# -------------------------------------------------------------------------------- the node's own IP stack is not there
+# ------------------------------------------------------------------------------ the node's own IP stack is not there
 
 
 def _shields(topology: model.Topology, node: model.Node) -> list[Resource]:

@@ -90,7 +90,7 @@ def _experiment(session: Session, check: Check) -> tuple[dict[str, Json], set[st
 def _ask(session: Session, args: Json) -> tuple[dict[str, Json], set[str]]:
     services = [*args["open"], *args["closed"]]
     ports: dict[str, list[int]] = {"tcp": [], "udp": []}
-    for protocol, _, port in (s.partition("/") for s in services):
+    for protocol, _slash, port in (s.partition("/") for s in services):
         if port:
             ports[protocol].append(int(port))
     source, destination = args["source"], args["destination"]

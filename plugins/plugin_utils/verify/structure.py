@@ -22,6 +22,8 @@ HARMLESS = (
     "|timeval|",  # likewise
     "|ovs_numa|",  # no NUMA information
     "|netlink_socket|",  # no kernel datapath
+    "(No such device)",  # at boot, before the device is restored; that each port works now is another check
+    ": Network is down",  # likewise, before it is up
     "|dpif_netdev|",  # no CPU set aside for packets
     "log_wrong|",
 )

@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import signal
+import sys
 import time
 import typing
 from collections.abc import Callable
@@ -96,4 +97,4 @@ def main(argv: list[str]) -> None:
         result = collect(*argv[1:])
     else:
         result = OPERATIONS[argv[0]](json.loads(argv[1]), lambda: None)
-    print(json.dumps(result))
+    sys.stdout.write(json.dumps(result) + "\n")
