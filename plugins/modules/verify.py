@@ -52,7 +52,7 @@ attributes:
     support: full
 requirements:
   - pytest and pytest-testinfra on the control host
-  - Python 3.9 as /usr/bin/python3 on each node
+  - Python 3.10 or later as /usr/bin/python3 on each node
 """
 
 EXAMPLES = r"""

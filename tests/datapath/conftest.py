@@ -5,7 +5,8 @@
     pytest tests/datapath --checks checks.json --hosts 'nsenter://network?namespace=lab,nsenter://compute1?namespace=lab'
 
 `playbooks/verify.yml` runs this and writes the file. --hosts and --ansible-inventory are testinfra's options. What
-can't be asked (the outside where there is no machine of a lab, a virtual machine) is skipped: *not measured* is no success.
+can't be asked (the outside where there is no machine of a lab, a virtual machine) is skipped: *not measured* is no
+success.
 """
 
 from __future__ import annotations

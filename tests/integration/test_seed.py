@@ -28,15 +28,17 @@ ALL_OF_A_NODE = (
     "sh",
     "-c",
     "ovs-vsctl show; ovs-ofctl dump-flows br-int; iptables-save; ipset save; ip netns; ip link; ps axww;"
-    " find /var/lib/tenantnet /run/tenantnet /run/service -path '*/lib/*' -prune -o -print; cat /var/lib/tenantnet/state.json",
+    " find /var/lib/tenantnet /run/tenantnet /run/service -path '*/lib/*' -prune -o -print;"
+    " cat /var/lib/tenantnet/state.json",
 )
+IN_ROUTER = "ip netns exec $(ip netns | grep -o 'qrouter-[^ ]*')"
 #: One of each kind, so that a driver that does not look is found.
 BREAKAGES = (
     ("compute1", ("ovs-ofctl", "del-flows", "br-tun", "table=22")),
     ("compute1", ("iptables", "-F", "tenantnet-sg-fallback")),
     ("network", ("ovs-vsctl", "del-port", "br-int", "patch-tun")),
-    ("network", ("sh", "-c", "ip netns exec $(ip netns | grep -o 'qrouter-[^ ]*') ip route del default")),
-    ("network", ("sh", "-c", "ip netns exec $(ip netns | grep -o 'qrouter-[^ ]*') iptables -t nat -F tenantnet-l3-snat")),
+    ("network", ("sh", "-c", f"{IN_ROUTER} ip route del default")),
+    ("network", ("sh", "-c", f"{IN_ROUTER} iptables -t nat -F tenantnet-l3-snat")),
     ("network", ("sh", "-c", "rm /var/lib/tenantnet/dhcp/*/opts")),
     ("network", ("sh", "-c", "s6-svc -wD -d /run/service/tenantnet-dhcp-dnsmasq-*")),
 )

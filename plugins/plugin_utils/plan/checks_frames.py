@@ -35,9 +35,6 @@ def checks(topology: model.Topology) -> Iterator[Check]:
     yield from _isolation(topology)
 
 
-# ------------------------------------------------------------------------------------------------------------ frames
-
-
 def arp(token: str, place: Place, target: str, op: int = 1, mac: str | None = None, spa: str | None = None) -> Frame:
     """An ARP broadcast of a place: honest, unless the frame has another source MAC, or it speaks for another address.
 
@@ -159,7 +156,7 @@ def _receivers(topology: model.Topology, port: model.Port) -> list[Place]:
     neighbours = [p for p in neighbours if topology.nodes[p.node].guests]
     here = [p for p in neighbours if p.node == port.node][:1]
     there = [p for p in neighbours if p.node != port.node][:1]
-    return [places.of(topology, p) for p in [*infrastructure[:2], *here, *there]]
+    return [places.of(topology, p) for p in (*infrastructure[:2], *here, *there)]
 
 
 def _may_send(topology: model.Topology, port: model.Port, anchor: Place) -> bool:
@@ -181,8 +178,7 @@ def _free_address(topology: model.Topology, port: model.Port) -> str | None:
 
 def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     """No address of the node answers its guest, whatever MAC the guest tries; somebody of its network does."""
-    receivers = _receivers(topology, port)
-    if not receivers:
+    if not (receivers := _receivers(topology, port)):
         return
     me, control = places.of(topology, port), receivers[0]
     yield Check(
@@ -229,7 +225,6 @@ def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: 
     """Broadcasts, and a packet for an address there, are seen in the own network only."""
     me, there = places.of(topology, port), places.of(topology, other)
     strangers = [there, *_receivers(topology, other)[:2]]
-    # A router or DHCP server stands in one network only, but one router may have legs in both.
     receivers, never_at = [*own, *strangers], list(range(len(own), len(own) + len(strangers)))
     one, two = topology.networks[port.network].label, topology.networks[other.network].label
     frames = [("A broadcast", arp("arp", me, there["ip"]), list(range(len(own))))]

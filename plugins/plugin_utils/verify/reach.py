@@ -22,8 +22,9 @@ def north(session: Session, check: Check) -> None:
     if check.negative:
         _alive(session, source, args["gateway"])
     operation = "get" if args["service"] == "tcp" else "ping"
-    seconds = SECONDS if check.negative else HTTP
-    size = {} if operation == "get" else {"count": 1, "size": 84}
+    # The first packet to a neighbour that is not known yet may be lost: several are sent where one must come.
+    size = {} if operation == "get" else {"count": 1 if check.negative else 5, "size": 84}
+    seconds = HTTP if operation == "get" and not check.negative else SECONDS
     answer = session.probe(source, operation, address=address, source=source["ip"], seconds=seconds, **size)
     look = f"the router of {source['label']}: iptables-save -t nat, conntrack -L; tcpdump -ni any host {address}"
     if check.negative:
@@ -115,7 +116,7 @@ def mtu(session: Session, check: Check) -> None:
     """The largest packet arrives with DF set; one byte more is refused by the guest's own NIC."""
     args = check.args
     source, address, size = args["source"], args["address"], args["mtu"]
-    ask = {"address": address, "source": source["ip"], "df": True, "count": 1, "seconds": 2}
+    ask = {"address": address, "source": source["ip"], "df": True, "count": 3, "seconds": SECONDS}
     full = session.probe(source, "ping", size=size, **ask)
     look = f"{where(source)}: ip link; ovs-vsctl get interface <tunnel> options; the MTU of the underlay"
     if not full["answers"]:

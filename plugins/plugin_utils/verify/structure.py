@@ -24,6 +24,7 @@ HARMLESS = (
     "|netlink_socket|",  # no kernel datapath
     "(No such device)",  # at boot, before the device is restored; that each port works now is another check
     ": Network is down",  # likewise, before it is up
+    "|fatal_signal|",  # somebody ended it
     "|dpif_netdev|",  # no CPU set aside for packets
     "log_wrong|",
 )
