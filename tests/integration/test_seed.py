@@ -152,3 +152,14 @@ def test_open_vswitch_that_does_not_run_is_one_clear_sentence(seed: Deployment) 
     assert output.says("Open vSwitch is not running on this node")
     seed.succeed("site")
     seed.succeed("verify")
+
+
+def test_somebody_elses_br_int_is_refused_and_stays_as_it_is(seed: Deployment) -> None:
+    seed.succeed("destroy")
+    seed.succeed("lab")
+    seed.node(
+        "network", "ovs-vsctl", "add-br", "br-int", "--", "set", "bridge", "br-int", "external_ids:owner=somebody"
+    )
+    before = seed.node("network", "ovs-vsctl", "show").stdout
+    assert seed.run("site").says("bridge br-int exists and was not made by tenantnet")
+    assert seed.node("network", "ovs-vsctl", "show").stdout == before
