@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.errors import TenantnetError
 from ..module_utils.state import to_json
 from ..plugin_utils import plan, third_party
-from ..plugin_utils.plan import allocate, checks, lock
+from ..plugin_utils.plan import allocate, checks, guide, lock
 from ..plugin_utils.topology import inventory, load
 
 Vars = typing.Mapping[str, typing.Any]
@@ -72,5 +72,6 @@ def _plan(
         "lock": str(lock_file),
         "diff": {"before": lock.dump(before), "after": lock.dump(after), "before_header": str(lock_file)},
         "nodes": {name: to_json(state) for name, state in states.items()},
+        "guide": guide.guide(topology),
         "checks": [checks.to_json(check) for check in checks.checks(topology, states)],
     }

@@ -71,6 +71,10 @@ lock:
   description: Path of the lock file.
   returned: success
   type: str
+guide:
+  description: Who has which address, and what to look at next; empty where no node is a lab's.
+  returned: success
+  type: str
 checks:
   description: What M(tenantnet.ovs.verify) measures to prove the deployment.
   returned: success
