@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import pathlib
 import typing
 
+from . import kernel
 from .errors import TenantnetError
 
 try:
@@ -36,10 +36,6 @@ Session = typing.Any
 
 DIRECTORY = pathlib.Path("/run/netns")  # where ip(8) keeps names
 _OWN = "/proc/thread-self/ns/net"
-
-# <sched.h>, <sys/mount.h>
-_CLONE_NEWNET = 0x40000000
-_MS_BIND, _MS_REC, _MS_SHARED, _MNT_DETACH = 0x1000, 0x4000, 0x100000, 0x2
 
 
 class Netns:
@@ -71,11 +67,11 @@ class Netns:
         if not name:
             yield
             return
-        _call("setns", self.fd(name), _CLONE_NEWNET)
+        kernel.setns(self.fd(name))
         try:
             yield
         finally:
-            _call("setns", self._home, _CLONE_NEWNET)
+            kernel.setns(self._home)
 
     def fd(self, name: str) -> int:
         """Open descriptor of a namespace, as netlink's `net_ns_fd` wants it; raises TenantnetError."""
@@ -103,20 +99,20 @@ class Netns:
 
     def create(self, name: str, prepare: typing.Callable[[Session], None]) -> None:
         """Make a namespace, prepare it through its session, then give it its name: nobody sees it half made."""
-        _call("unshare", _CLONE_NEWNET)
+        kernel.unshare(kernel.CLONE_NEWNET)
         try:
             session = self._open()
             prepare(session)
             _bind(_OWN, DIRECTORY / name)
         finally:
-            _call("setns", self._home, _CLONE_NEWNET)
+            kernel.setns(self._home)
         self._sessions[name] = session
 
     def delete(self, name: str) -> None:
         """Take the name away. The kernel destroys the namespace a little later, when its last process has gone."""
         self.forget(name)
         with contextlib.suppress(OSError):  # a name left behind, with no namespace on it
-            _call("umount2", bytes(DIRECTORY / name), _MNT_DETACH)
+            kernel.detach(str(DIRECTORY / name))
         (DIRECTORY / name).unlink(missing_ok=True)
 
     def forget(self, name: str) -> None:
@@ -153,20 +149,9 @@ def _bind(source: str, target: pathlib.Path) -> None:
     directory = str(target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _mount("none", directory, _MS_SHARED | _MS_REC)
+        kernel.mount("none", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
     except OSError:  # not a mount point yet
-        _mount(directory, directory, _MS_BIND | _MS_REC)
-        _mount("none", directory, _MS_SHARED | _MS_REC)
+        kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
+        kernel.mount("none", directory, flags=kernel.MS_SHARED | kernel.MS_REC)
     target.touch()
-    _mount(source, str(target), _MS_BIND)
-
-
-def _mount(source: str, target: str, flags: int) -> None:
-    _call("mount", source.encode(), target.encode(), b"none", ctypes.c_ulong(flags), None)
-
-
-def _call(function: str, *args: typing.Any) -> None:
-    """Call a function of the C library (os.setns and os.unshare came with Python 3.12); raises OSError."""
-    if getattr(ctypes.CDLL(None, use_errno=True), function)(*args) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function}: {os.strerror(number)}")
+    kernel.bind(source, str(target))

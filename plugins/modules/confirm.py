@@ -47,7 +47,7 @@ attributes:
 EXAMPLES = r"""
 - name: Free what all nodes have removed
   tenantnet.ovs.confirm:
-    lock: "{{ tenantnet_plan.lock }}"
+    lock: "{{ plan.lock }}"
     nodes: "{{ ansible_play_hosts }}"
   run_once: true
 """

@@ -55,11 +55,11 @@ EXAMPLES = r"""
   tenantnet.ovs.plan:
     topology: "{{ inventory_dir }}/topology"
   run_once: true
-  register: tenantnet_plan
+  register: plan
 
 - name: Apply to each node its own state
   tenantnet.ovs.node:
-    state: "{{ tenantnet_plan.nodes[inventory_hostname] }}"
+    state: "{{ plan.nodes[inventory_hostname] }}"
 """
 
 RETURN = r"""

@@ -61,11 +61,11 @@ EXAMPLES = r"""
     topology: "{{ inventory_dir }}/topology"
     write_lock: false
   run_once: true
-  register: tenantnet_plan
+  register: plan
 
 - name: Measure everything
   tenantnet.ovs.verify:
-    checks: "{{ tenantnet_plan.checks }}"
+    checks: "{{ plan.checks }}"
   run_once: true
 """
 

@@ -11,9 +11,9 @@ import pathlib
 import typing
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel
 from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change, diff
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers import Context, Driver
-from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import kernel
 from ansible_collections.tenantnet.ovs.plugins.module_utils.netns import Netns
 from ansible_collections.tenantnet.ovs.plugins.module_utils.ovsdb import Ovsdb
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Key, Resource

@@ -13,11 +13,10 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils import s6
+from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel, s6
 from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.daemons import NOT_RUNNING, DaemonDriver, FileDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
-from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import kernel
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import STATE_DIR, Daemon, File
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import kernel
+from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     STATE_DIR,
     Chain,

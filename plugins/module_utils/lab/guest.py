@@ -18,9 +18,9 @@ import signal
 import sys
 import typing
 
-from .. import ethtool
+from .. import ethtool, kernel
 from ..errors import TenantnetError
-from . import init, kernel, process
+from . import init, process
 
 try:
     from pyroute2 import IPRoute

@@ -12,8 +12,8 @@ import signal
 import sys
 import typing
 
+from .. import kernel
 from ..errors import MissingProgram, TenantnetError
-from . import kernel
 from .process import MARK
 
 #: Programs of a machine are those of this host; administrators' directories included, whoever started the lab.

@@ -12,9 +12,9 @@ import ipaddress
 import socket
 import typing
 
-from .. import ethtool, sysctl
+from .. import ethtool, kernel, sysctl
 from ..errors import TenantnetError
-from . import kernel, spec
+from . import spec
 from .machine import Machine
 
 try:

@@ -29,7 +29,7 @@ GROUPS: typing.Final[dict[str, Role]] = {
 }
 
 #: Variables that others read: known here so that a misspelt one is noticed.
-OTHERS: typing.Final = ("install", "lab", "lock", "management_ip", "plan", "topology", "verify_groups")
+OTHERS: typing.Final = ("install", "lab", "lock", "management_ip", "topology", "verify_groups")
 
 
 class Host(typing.TypedDict):

@@ -12,12 +12,12 @@ import signal
 import typing
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils import engine
+from ansible_collections.tenantnet.ovs.plugins.module_utils import engine, kernel
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers import Context, Driver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.bridges import BridgeDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.flows import FlowDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.ports import PortDriver
-from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import kernel, ovs
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import ovs
 from ansible_collections.tenantnet.ovs.plugins.module_utils.netns import Netns
 from ansible_collections.tenantnet.ovs.plugins.module_utils.ovsdb import Ovsdb
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run

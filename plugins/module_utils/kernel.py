@@ -21,6 +21,7 @@ CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
+MS_SHARED = 0x100000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MNT_DETACH = 0x2
 
@@ -32,6 +33,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def unshare(flags: int) -> None:
     """Leave the namespaces of the given kinds for new ones; a new PID namespace begins with the next child."""
     _call(_libc.unshare, flags)
+
+
+def setns(descriptor: int) -> None:
+    """Enter the network namespace of an open descriptor."""
+    _call(_libc.setns, descriptor, CLONE_NEWNET)
 
 
 def mount(source: str, target: str, kind: str = "none", flags: int = 0, options: str = "") -> None:
@@ -79,11 +85,11 @@ def inside(namespace: str) -> typing.Iterator[None]:
     """Be in another network namespace (a path) for a while: sockets opened meanwhile stay in it."""
     own = pathlib.Path("/proc/thread-self/ns/net")
     with own.open("rb") as home, pathlib.Path(namespace).open("rb") as target:
-        _call(_libc.setns, target.fileno(), CLONE_NEWNET, path=namespace)
+        setns(target.fileno())
         try:
             yield
         finally:
-            _call(_libc.setns, home.fileno(), CLONE_NEWNET)
+            setns(home.fileno())
 
 
 def _call(function: typing.Any, *arguments: typing.Any, path: str | None = None) -> None:
