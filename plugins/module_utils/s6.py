@@ -148,7 +148,7 @@ def _script(name: str, namespace: str, command: typing.Sequence[str]) -> str:
     argv = ["nsenter", f"--net=/run/netns/{namespace}", "--", *command] if namespace else list(command)
     return f"""#!/usr/bin/env -S "{sys.executable}" -IS
 import os, signal
-for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the daemon would inherit that
+for number in signal.valid_signals() - {{signal.SIGKILL, signal.SIGSTOP}}:  # some may be ignored, which is inherited
     signal.signal(number, signal.SIG_DFL)
 log = os.open({str(_log(name))!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 os.dup2(log, 1)

@@ -153,7 +153,9 @@ def _is_numbered(interface: Row) -> bool:
 
 
 def _works(interface: Row) -> bool:
-    return _is_numbered(interface) and not interface["error"]
+    """Numbered and without an error; what ovs-vswitchd said of the dead peer may still stand when the real one came."""
+    stale = DEAD_PEER in "".join(interface["error"]) and interface["options"].get("peer") != DEAD_PEER
+    return _is_numbered(interface) and (not interface["error"] or stale)
 
 
 def _is_adopted(bridge: Row, row: Row, interface: Row, wanted: Resource) -> bool:

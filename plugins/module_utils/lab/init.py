@@ -113,7 +113,7 @@ def write_service(directory: pathlib.Path, command: typing.Sequence[str]) -> Non
         directory,
         f"""#!/usr/bin/env -S "{sys.executable}" -IS
 import os, signal
-for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the daemon would inherit that
+for number in signal.valid_signals() - {{signal.SIGKILL, signal.SIGSTOP}}:  # some may be ignored, which is inherited
     signal.signal(number, signal.SIG_DFL)
 os.execvp({command[0]!r}, {list(command)!r})
 """,
@@ -137,6 +137,6 @@ def become_scanner(log: int, writer: int, mark: str) -> typing.NoReturn:
         if fd > 2 and fd != writer:  # the exec closes that one, which says that all went well
             with contextlib.suppress(OSError):  # the one that listed the directory
                 os.close(fd)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     os.execvpe("s6-svscan", ["s6-svscan", SERVICES], {"PATH": PATH, "LANG": "C.UTF-8", MARK: mark})

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import typing
 
+from ...module_utils.drivers.ports import DEAD_PEER
 from ...module_utils.state import STATE_DIR
 from ..plan.check import Check
 from ..plan.checks_structure import fingerprint
@@ -71,7 +72,7 @@ def _port_faults(tables: dict[str, dict[str, Json]], name: str, wanted: Json) ->
         return ["it is not there"]
     found = {"type": interface["type"], "tag": port["tag"] or None, "peer": interface["options"].get("peer")}
     faults = [f"{k} is {found[k]!r} instead of {v!r}" for k, v in wanted.items() if found[k] != v]
-    if interface["error"]:
+    if interface["error"] and DEAD_PEER not in interface["error"]:  # that was said at its birth and may still stand
         faults.append(str(interface["error"]))
     if not isinstance(interface["ofport"], int) or interface["ofport"] <= 0:
         faults.append(f"ofport {interface['ofport']}")
