@@ -133,10 +133,13 @@ def test_a_power_failure_of_each_node_is_survived_without_a_deployment(seed: Dep
 
 def test_a_run_that_is_killed_half_way_is_made_good_by_the_next(seed: Deployment) -> None:
     seed.edit(MEMBERS, SECOND, "")
+    journal = seed.machine("compute1").path("/var/lib/tenantnet/journal.json")
     process = seed.start("site")
-    until(lambda: seed.machine("compute1").path("/var/lib/tenantnet/journal.json").exists(), "the first change", 60)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    try:
+        until(journal.exists, "the first change", 60)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
     seed.edit(MEMBERS, "\ninstances:\n", f"\ninstances:\n{SECOND}")
     seed.succeed("site")
     assert seed.node("compute1", *STATUS).returncode == 0
