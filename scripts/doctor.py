@@ -9,6 +9,7 @@ such list, and so loads nothing, is tried out, in a network namespace that is go
 from __future__ import annotations
 
 import dataclasses
+import grp
 import os
 import pathlib
 import platform
@@ -36,6 +37,7 @@ FEATURES = {
 #: What shows without trying that a feature is there.
 EVIDENCE = {
     "overlayfs": lambda: "overlay" in pathlib.Path("/proc/filesystems").read_text(),
+    "tap": lambda: " tun\n" in pathlib.Path("/proc/misc").read_text(),
     "bridge netfilter": lambda: pathlib.Path("/proc/sys/net/bridge").is_dir(),
 }
 #: Process -> what people call it. The lab shares nothing with them.
@@ -73,7 +75,12 @@ def rights() -> Finding:
     if os.geteuid() == 0:
         return Finding("rights", "ok", "root")
     if shutil.which("sudo"):
-        return Finding("rights", "ok", "sudo; it may ask for a password, once, and only for packages and namespaces")
+        groups = {grp.getgrgid(number).gr_name for number in os.getgroups()}
+        if not groups & {"sudo", "admin", "wheel"}:
+            return Finding(
+                "rights", "note", "sudo, but you are in none of its usual groups: whether you may use it shows later"
+            )
+        return Finding("rights", "ok", "sudo; it asks for a password where it must, for packages and namespaces only")
     return Finding("rights", "missing", "neither root nor sudo: network namespaces cannot be made")
 
 
@@ -128,14 +135,18 @@ def modules() -> set[str]:
 
 
 def tried(command: str) -> bool | None:
-    """Try a command in a network namespace of its own; None where that is not possible (yet)."""
+    """Try a command in a network namespace of its own; None where that tells nothing (yet).
+
+    Without root a refusal may be about rights, so only success counts.
+    """
     program, *arguments = command.split()
     path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     unshare = ["unshare", *user, "--net", "--"]
     if not path or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
         return None
-    return subprocess.run([*unshare, path, *arguments], capture_output=True, check=False).returncode == 0
+    done = subprocess.run([*unshare, path, *arguments], capture_output=True, check=False)
+    return done.returncode == 0 or (None if user else False)
 
 
 def features() -> list[Finding]:
@@ -166,7 +177,7 @@ def neighbours() -> list[Finding]:
             running.add(NEIGHBOURS[fields["Name"]])
     labs = sorted(path.name for path in pathlib.Path("/run/tenantnet").glob("*") if path.is_dir())
     findings = [
-        Finding("neighbours", "note", f"{', '.join(sorted(running))} run here and stay untouched"),
+        Finding("neighbours", "note", f"here already, and left alone: {', '.join(sorted(running))}"),
         Finding("labs", "note", f"up or left over: {', '.join(labs)}"),
     ]
     return [finding for finding, names in zip(findings, (running, labs), strict=True) if names]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import typing
 
@@ -15,7 +16,8 @@ from ..module_utils.errors import TenantnetError
 from ..module_utils.state import to_json
 from ..plugin_utils import plan, third_party
 from ..plugin_utils.plan import allocate, checks, guide, lock
-from ..plugin_utils.topology import inventory, load
+from ..plugin_utils.topology import inventory, load, model
+from ..plugin_utils.topology.errors import TopologyErrors
 
 Vars = typing.Mapping[str, typing.Any]
 
@@ -37,13 +39,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         topology = pathlib.Path(args["topology"])
         lock_file = pathlib.Path(args["lock"]) if args["lock"] else topology.parent / "topology.lock.yml"
         hosts_file = pathlib.Path(variables.get("inventory_file") or "")
-        write = args["write_lock"] and not self._task.check_mode
         try:
             third_party.require()
-            result.update(_plan(topology, lock_file, hosts_file, _hosts(variables), write))
+            raw = load.load(topology, _hosts(variables), hosts_file)
+            with lock.held(lock_file):
+                before = lock.load(lock_file)
+                resolved, after = allocate.resolve(raw, before)
+                if args["write_lock"] and not self._task.check_mode:
+                    lock.write(lock_file, after)
+            if args["write_lock"]:
+                result.update(_difference(lock_file, lock.dump(before), lock.dump(after)))
+            result.update(_planned(resolved), lock=str(lock_file))
+        except TopologyErrors as exc:
+            raise AnsibleActionFail(str(exc.below(_from_here(topology.parent)))) from None
         except TenantnetError as exc:
             raise AnsibleActionFail(str(exc)) from None
         return result
+
+
+def _from_here(directory: pathlib.Path) -> str:
+    """A path that an editor opens from where ansible-playbook was called."""
+    relative = os.path.relpath(directory)
+    return str(directory) if relative.startswith("..") else relative
 
 
 def _hosts(variables: Vars) -> list[inventory.Host]:
@@ -58,19 +75,16 @@ def _hosts(variables: Vars) -> list[inventory.Host]:
     ]
 
 
-def _plan(
-    directory: pathlib.Path, lock_file: pathlib.Path, hosts_file: pathlib.Path, hosts: list[inventory.Host], write: bool
-) -> dict[str, typing.Any]:
-    raw = load.load(directory, hosts, hosts_file)
-    with lock.held(lock_file):
-        before = lock.load(lock_file)
-        topology, after = allocate.resolve(raw, before)
-        changed = lock.write(lock_file, after) if write else lock.dump(before) != lock.dump(after)
+def _difference(lock_file: pathlib.Path, before: str, after: str) -> dict[str, typing.Any]:
+    """What Ansible says of the lock file."""
+    header = {"before_header": str(lock_file), "after_header": str(lock_file)}
+    return {"changed": before != after, "diff": {"before": before, "after": after, **header}}
+
+
+def _planned(topology: model.Topology) -> dict[str, typing.Any]:
+    """What is to be on each node, what is to be measured, and what to look at."""
     states = plan.compile(topology)
     return {
-        "changed": changed,
-        "lock": str(lock_file),
-        "diff": {"before": lock.dump(before), "after": lock.dump(after), "before_header": str(lock_file)},
         "nodes": {name: to_json(state) for name, state in states.items()},
         "guide": guide.guide(topology),
         "checks": [checks.to_json(check) for check in checks.checks(topology, states)],

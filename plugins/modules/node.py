@@ -119,10 +119,10 @@ def warn(module: AnsibleModule, result: engine.Result) -> None:
     """Tell what a person should know although nothing failed."""
     if result.interrupted:
         module.warn("an earlier run on this node was cut short; this run found what it left and went on from there")
-    if result.missing:
-        module.warn(
-            f"things that should be there are missing, and this run only removes: {'; '.join(lines(result.missing))}"
-        )
+    if result.missing and not module.check_mode:  # then the pass that builds has not built either
+        named = [change.describe() for change in result.missing[:3]]
+        rest = f" and {len(result.missing) - 3} more" if len(result.missing) > 3 else ""
+        module.warn(f"things that should be there are missing, and this run only removes: {'; '.join(named)}{rest}")
 
 
 def report(state: NodeState, result: engine.Result) -> dict[str, object]:

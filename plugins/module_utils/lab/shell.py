@@ -7,24 +7,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import typing
 
 from ..errors import TenantnetError
 from ..state import STATE_DIR, Link, from_json
-from . import guest, init
+from . import guest, init, spec
+from .lab import Lab
 from .machine import Machine
 
 
 def main() -> int:
-    """Become a shell in a node, or in a guest on it; 1 when there is none."""
+    """Open a shell in a node, or in a guest on it; 1 when there is none."""
     parser = argparse.ArgumentParser(prog="shell", description=main.__doc__)
     parser.add_argument("--lab", default="lab")
     parser.add_argument("--node", required=True)
     parser.add_argument("--guest", help="project/name of an instance on the node")
     arguments = parser.parse_args()
-    machine = Machine(arguments.lab, arguments.node)
     try:
+        machine = _machine(Lab(arguments.lab), arguments.node)
         if arguments.guest:
             command = _enter_guest(machine, arguments.guest, _shell(arguments.guest, init.PATH))
         else:
@@ -32,7 +34,17 @@ def main() -> int:
     except (TenantnetError, OSError) as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
-    return os.execvp(command[0], command)
+    subprocess.run(command, check=False)  # what its last command returned is not our failure
+    return 0
+
+
+def _machine(lab: Lab, name: str) -> Machine:
+    """A machine that runs; raises TenantnetError, telling which there are."""
+    running = [found for found in lab.names() if lab.machine(found).pid and found != spec.FABRIC]
+    if name not in running:
+        there = f"it has {', '.join(running)}" if running else f"it is not up: `make lab LAB={lab.name}` starts it"
+        raise TenantnetError(f"lab {lab.name} has no running node {name!r}; {there}")
+    return lab.machine(name)
 
 
 def _shell(where: str, path: str) -> list[str]:

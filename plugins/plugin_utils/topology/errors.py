@@ -35,6 +35,10 @@ class TopologyErrors(TenantnetError):
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
+    def below(self, directory: str) -> TopologyErrors:
+        """The same, with files named as they are found from elsewhere."""
+        return TopologyErrors(dataclasses.replace(p, file=f"{directory}/{p.file}") for p in self.problems)
+
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
     """A hint for a word that is not among the known ones: the one that was probably meant, else what there is."""

@@ -136,6 +136,7 @@ class _Reader:
         self.origins: dict[Path, Origin] = {}
         self.problems: list[Problem] = []
         self._events: typing.Iterator[typing.Any] = yaml.parse(text, Loader=_LOADER)
+        self._text = text
         self._values = 0
 
     def document(self) -> typing.Any:
@@ -151,9 +152,10 @@ class _Reader:
         except yaml.MarkedYAMLError as exc:
             mark = exc.problem_mark or exc.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-            self.problems.append(
-                Problem(file=self.name, line=line, column=column, message=f"is not valid YAML: {exc.problem}")
-            )
+            message, hint = f"is not valid YAML: {exc.problem}", _context(exc)
+            if self._text.split("\n")[line - 1][column - 1 : column] == "\t":
+                hint = "this is a tab; YAML is indented with spaces"
+            self.problems.append(Problem(file=self.name, line=line, column=column, message=message, hint=hint))
         except yaml.YAMLError:
             self.problems.append(Problem(file=self.name, message="is not valid YAML: it holds control characters"))
         except _Stop:
@@ -240,3 +242,11 @@ def _scalar(event: typing.Any) -> typing.Any:
     if _INT.fullmatch(text):
         return int(text, 0 if text[:2] in ("0o", "0x") else 10)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _context(error: yaml.MarkedYAMLError) -> str:
+    """Where that began in which the parser met the mistake: a bracket that was never closed."""
+    mark = error.context_mark
+    if not mark or not error.context or "next token" in error.context:
+        return ""
+    return f"{error.context} that begins at {mark.line + 1}:{mark.column + 1}"
