@@ -25,6 +25,8 @@ UDP, DISCARD, BOOTPS, BOOTPC = 17, 9, 67, 68
 ROUTER_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 128
 
 Frame = dict[str, str | int]
+ONE_TAG: Frame = {"priority_tags": 1}
+TWO_TAGS: Frame = {"priority_tags": 2}
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
@@ -108,6 +110,7 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         ("ARP with a forged MAC", arp("arp-mac", me, anchor["ip"], mac=FORGED_MAC), honest),
         ("an ARP request with a forged address", arp("arp-ip", me, free, spa=free), honest),
         ("an ARP reply with a forged address", arp("arp-reply", me, free, op=2, spa=free), honest),
+        ("a forged ARP reply behind VLAN tags", arp("arp-tagged", me, free, op=2, spa=free) | TWO_TAGS, honest),
         ("an IPv6 router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
         ("a ping6", _icmp6("ping6", me, ECHO_REQUEST_V6), honest),
     ]
@@ -116,6 +119,7 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         forged += [
             ("a packet with a forged MAC", _udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
             ("a packet with a forged address", _udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
+            ("one behind a VLAN tag", _udp("ip-tagged", me, anchor["mac"], anchor["ip"], src=free) | ONE_TAG, ip),
             ("a DHCP server's reply", _udp("dhcp-offer", me, BROADCAST, "255.255.255.255", server=True), ip),
         ]
     for words, frame, control in forged:

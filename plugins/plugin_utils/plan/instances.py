@@ -90,8 +90,12 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
 def _anti_spoofing(port: model.Port) -> list[Resource]:
     """br-int lets a port speak with its own MAC only, and say in ARP only its own addresses (datapath.md 1.4)."""
     source = f'in_port="{names.device("qvo", port.id)}"'
-    # IPv6 is dropped until it is a feature, also for a port that may say anything else.
-    flows = [_flow(switching.LOCAL_SWITCHING, 11, f"ipv6,{source}", "drop")]
+    # Also for a port that may say anything else: IPv6 is dropped until it is a feature, and so is a frame with a VLAN
+    # tag, be it VLAN 0, which Open vSwitch and the receiver would take off and iptables would not look behind.
+    flows = [
+        _flow(switching.LOCAL_SWITCHING, 11, f"{match},{source}", "drop")
+        for match in ("ipv6", "vlan_tci=0x1000/0x1000")
+    ]
     if not port.port_security_enabled:
         return list(flows)
     flows += [
