@@ -205,7 +205,7 @@ def _egress(topology: model.Topology, port: model.Port, source: str) -> Iterator
     yield "-s 0.0.0.0/32 -d 255.255.255.255/32 -p udp -m udp --sport 68 --dport 67 -j RETURN"
     yield f"-j {source}"
     yield "-p udp -m udp --sport 68 --dport 67 -j RETURN"
-    yield "-p udp -m udp --sport 67 --dport 68 -j DROP"
+    yield "-p udp -m udp --dport 68 -j DROP"  # clients take an answer from whatever port it comes
     yield "-m state --state RELATED,ESTABLISHED -j RETURN"
     yield from _rules(topology, port, "egress")
     yield "-m state --state INVALID -j DROP"
