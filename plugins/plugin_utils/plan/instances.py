@@ -176,7 +176,7 @@ def _filter(topology: model.Topology, ports: list[model.Port]) -> dict[str, list
         if not port.port_security_enabled:
             chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j ACCEPT" for way in ("out", "in")]
             continue
-        into, out, source = (f"{P}{letter}{port.id[:10]}" for letter in "ios")
+        into, out, source = (f"{P}{letter}{port.id[: names.ID_LENGTH]}" for letter in "ios")
         chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j {P}chain" for way in ("out", "in")]
         chains[f"{P}chain"] += [f"{_bridged('out', tap)} -j {into}", f"{_bridged('in', tap)} -j {out}"]
         chains[into] = list(_ingress(topology, port))
