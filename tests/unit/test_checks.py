@@ -208,7 +208,7 @@ def test_checks_grow_with_ports_and_not_with_pairs() -> None:
             )
         found = checks(dataclasses.replace(one, ports=ports, instances=instances), {})
         sizes.append(len(found))
-    assert sizes[1] - sizes[0] <= 20 * 18
+    assert sizes[1] - sizes[0] <= 20 * 21
     asked = next(c for c in found if c.id.startswith("eastwest") and ">demo/i7.open" in c.id)
     assert "more like it not asked" in asked.title
 
@@ -331,14 +331,15 @@ def every_frame() -> list[checks_frames.Frame]:
 
 def test_frames_are_built_as_they_are_told() -> None:
     """What a capture tells of a frame is what it was built from."""
-    assert {f["token"] for f in every_frame()} >= {"arp", "ip", "ra", "ping6", "dhcp-offer", "ip-mac"}
+    assert {f["token"] for f in every_frame()} >= {"arp", "ip", "ra", "ping6", "dhcp-offer", "ip-mac", "ip-tagged"}
     for frame in every_frame():
         data = frames.build(frame, "run")
         assert frames.token_of(data, "run") == frame["token"]
         assert frames.token_of(data, "other") == ""
         assert {**frames.dissect(data), "token": frame["token"]} == frame
         if "nw_proto" in frame:
-            assert frames.checksum(data[14:34]) == 0
+            start = 14 + 4 * frame.get("priority_tags", 0)
+            assert frames.checksum(data[start : start + 20]) == 0
 
 
 def test_what_is_inside_a_tunnel() -> None:

@@ -15,14 +15,11 @@ import typing
 
 from ..topology import model, raw
 from ..topology.source import Path, Report
-from . import addressing, objects, segments
+from . import addressing, names, objects, segments
 from .lock import Lock
 from .objects import NetworkPlan
 from .pins import Pins
 from .ports import Planner, PortPlan
-
-#: Characters of a port's id in the names of its devices.
-SHORT_ID: typing.Final = 11
 
 
 class HasId(typing.Protocol):
@@ -117,10 +114,11 @@ def _identities(
 
 
 def _check_ids(identities: typing.Iterable[Identity], report: Report) -> None:
-    """An id is one thing's. The devices of ports are told apart by the beginning of theirs alone."""
+    """An id is one thing's. Devices, chains and sets are told apart by its beginning alone."""
     seen: dict[str, Identity] = {}
     for found in identities:
-        keys = [found.id, found.id[:SHORT_ID]] if found.label.startswith("port ") else [found.id]
+        kind = next((kind for kind in ("port ", "security group ") if found.label.startswith(kind)), "")
+        keys = [found.id, kind + found.id[: names.ID_LENGTH]] if kind else [found.id]
         if other := next((seen[key] for key in keys if key in seen), None):
             what = f"has the id of {other.label}, {other.id}"
             if other.id != found.id:

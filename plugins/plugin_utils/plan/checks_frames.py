@@ -21,10 +21,12 @@ from .verdict import Service, Side, allows
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 ALL_NODES_MAC, ALL_NODES = "33:33:00:00:00:01", "ff02::1"
 FORGED_MAC = "02:00:00:00:00:fe"
-UDP, DISCARD, BOOTPS, BOOTPC = 17, 9, 67, 68
+UDP, DISCARD, BOOTPS, BOOTPC, EPHEMERAL = 17, 9, 67, 68, 40000
 ROUTER_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 128
 
 Frame = dict[str, str | int]
+ONE_TAG: Frame = {"priority_tags": 1}
+TWO_TAGS: Frame = {"priority_tags": 2}
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
@@ -59,9 +61,9 @@ def _udp(
     nw_dst: str,
     mac: str | None = None,
     src: str | None = None,
-    server: bool = False,
+    ports: tuple[int, int] = (EPHEMERAL, DISCARD),
 ) -> Frame:
-    """A datagram of a place; of a DHCP server to its client if `server`."""
+    """A datagram of a place."""
     return {
         "token": token,
         "dl_src": mac or place["mac"],
@@ -69,9 +71,14 @@ def _udp(
         "nw_src": src or place["ip"],
         "nw_dst": nw_dst,
         "nw_proto": UDP,
-        "tp_src": BOOTPS if server else 40000,
-        "tp_dst": BOOTPC if server else DISCARD,
+        "tp_src": ports[0],
+        "tp_dst": ports[1],
     }
+
+
+def _offer(token: str, place: Place, port: int) -> Frame:
+    """What a DHCP server that is not ours would send from this port of a place."""
+    return _udp(token, place, BROADCAST, "255.255.255.255", ports=(port, BOOTPC))
 
 
 def _icmp6(token: str, place: Place, icmp_type: int) -> Frame:
@@ -108,6 +115,7 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         ("ARP with a forged MAC", arp("arp-mac", me, anchor["ip"], mac=FORGED_MAC), honest),
         ("an ARP request with a forged address", arp("arp-ip", me, free, spa=free), honest),
         ("an ARP reply with a forged address", arp("arp-reply", me, free, op=2, spa=free), honest),
+        ("a forged ARP reply behind VLAN tags", arp("arp-tagged", me, free, op=2, spa=free) | TWO_TAGS, honest),
         ("an IPv6 router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
         ("a ping6", _icmp6("ping6", me, ECHO_REQUEST_V6), honest),
     ]
@@ -116,7 +124,9 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         forged += [
             ("a packet with a forged MAC", _udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
             ("a packet with a forged address", _udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
-            ("a DHCP server's reply", _udp("dhcp-offer", me, BROADCAST, "255.255.255.255", server=True), ip),
+            ("one behind a VLAN tag", _udp("ip-tagged", me, anchor["mac"], anchor["ip"], src=free) | ONE_TAG, ip),
+            ("a DHCP server's reply", _offer("dhcp-offer", me, BOOTPS), ip),
+            ("one from another port than a DHCP server's", _offer("dhcp-port", me, EPHEMERAL), ip),
         ]
     for words, frame, control in forged:
         at = list(range(len(receivers))) if control is honest else [0]

@@ -90,8 +90,12 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
 def _anti_spoofing(port: model.Port) -> list[Resource]:
     """br-int lets a port speak with its own MAC only, and say in ARP only its own addresses (datapath.md 1.4)."""
     source = f'in_port="{names.device("qvo", port.id)}"'
-    # IPv6 is dropped until it is a feature, also for a port that may say anything else.
-    flows = [_flow(switching.LOCAL_SWITCHING, 11, f"ipv6,{source}", "drop")]
+    # Also for a port that may say anything else: IPv6 is dropped until it is a feature, and so is a frame with a VLAN
+    # tag, be it VLAN 0, which Open vSwitch and the receiver would take off and iptables would not look behind.
+    flows = [
+        _flow(switching.LOCAL_SWITCHING, 11, f"{match},{source}", "drop")
+        for match in ("ipv6", "vlan_tci=0x1000/0x1000")
+    ]
     if not port.port_security_enabled:
         return list(flows)
     flows += [
@@ -172,7 +176,7 @@ def _filter(topology: model.Topology, ports: list[model.Port]) -> dict[str, list
         if not port.port_security_enabled:
             chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j ACCEPT" for way in ("out", "in")]
             continue
-        into, out, source = (f"{P}{letter}{port.id[:10]}" for letter in "ios")
+        into, out, source = (f"{P}{letter}{port.id[: names.ID_LENGTH]}" for letter in "ios")
         chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j {P}chain" for way in ("out", "in")]
         chains[f"{P}chain"] += [f"{_bridged('out', tap)} -j {into}", f"{_bridged('in', tap)} -j {out}"]
         chains[into] = list(_ingress(topology, port))
@@ -201,7 +205,7 @@ def _egress(topology: model.Topology, port: model.Port, source: str) -> Iterator
     yield "-s 0.0.0.0/32 -d 255.255.255.255/32 -p udp -m udp --sport 68 --dport 67 -j RETURN"
     yield f"-j {source}"
     yield "-p udp -m udp --sport 68 --dport 67 -j RETURN"
-    yield "-p udp -m udp --sport 67 --dport 68 -j DROP"
+    yield "-p udp -m udp --dport 68 -j DROP"  # clients take an answer from whatever port it comes
     yield "-m state --state RELATED,ESTABLISHED -j RETURN"
     yield from _rules(topology, port, "egress")
     yield "-m state --state INVALID -j DROP"

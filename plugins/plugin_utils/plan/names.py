@@ -13,7 +13,7 @@ PATCH_TUN = "patch-tun"  # on br-int
 PATCH_INT = "patch-int"  # on br-tun
 
 DEVICE_LENGTH = 15  # IFNAMSIZ without its final zero
-ID_LENGTH = 11  # characters of a port's id that are in a device's name
+ID_LENGTH = 11  # characters of a port's id in the names of its devices and chains, of a security group's in its set's
 
 
 def device(prefix: str, port_id: str) -> str:

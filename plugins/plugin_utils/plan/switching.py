@@ -36,6 +36,7 @@ UCAST_TO_TUN = 20
 FLOOD_TO_TUN = 22
 
 DEAD_VLAN = 4095
+VLAN_TYPES = ("0x8100", "0x88a8")  # Ethernet types of a tag: 802.1Q and 802.1ad
 LEARNED_SECONDS = 300  # hard timeout of a learned MAC
 
 
@@ -94,6 +95,8 @@ def _integration_flows() -> list[Resource]:
     return [
         # A packet that carries the dead VLAN came from a port that is not ready.
         _flow(flow, LOCAL_SWITCHING, 65535, f"dl_vlan={DEAD_VLAN}", "drop"),
+        # Two VLAN tags: neither a flow nor iptables would see what is behind the second one.
+        *(_flow(flow, LOCAL_SWITCHING, 65535, f"dl_type={type_}", "drop") for type_ in VLAN_TYPES),
         _flow(flow, LOCAL_SWITCHING, 0, "", _goto(PACKET_RATE_LIMIT)),
         # Gone after a restart of ovs-vswitchd: the watcher looks for it.
         _flow(flow, CANARY, 0, "", "drop"),

@@ -34,6 +34,7 @@ def checksum(data: bytes) -> int:
 def build(frame: Json, run: str) -> bytes:
     """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), or IPv4 with UDP or an ICMP echo request (nw_proto).
 
+    It may stand behind some tags of VLAN 0 (priority_tags), which receivers take off without being told to.
     `run` tells the tokens of this experiment from those of any other.
     """
     token = f"tenantnet-probe:{run}/{frame['token']};".encode()
@@ -44,7 +45,10 @@ def build(frame: Json, run: str) -> bytes:
         kind, body = ETH_P_IPV6, _icmp6(frame, token)
     else:
         kind, body = ETH_P_IP, _ipv4(frame, token)
-    return (_mac(frame["dl_dst"]) + _mac(frame["dl_src"]) + struct.pack("!H", kind) + body).ljust(60, b"\0")
+    head = _mac(frame["dl_dst"]) + _mac(frame["dl_src"])
+    for _ in range(frame.get("priority_tags", 0)):
+        head += struct.pack("!HH", ETH_P_8021Q, 0)
+    return (head + struct.pack("!H", kind) + body).ljust(60, b"\0")
 
 
 def token_of(data: bytes, run: str) -> str:
@@ -85,8 +89,12 @@ def dissect(frame: bytes, dl_vlan: int | None = None) -> Json:
     """The fields of a frame; what is inside a tunnel is in `inner`. `dl_vlan` is the tag that the kernel took off."""
     found: Json = {"dl_dst": frame[0:6].hex(":"), "dl_src": frame[6:12].hex(":")}
     (kind,), rest = struct.unpack("!H", frame[12:14]), frame[14:]
-    if kind == ETH_P_8021Q:
-        dl_vlan, (kind,), rest = struct.unpack("!H", rest[:2])[0] & 0xFFF, struct.unpack("!H", rest[2:4]), rest[4:]
+    while kind == ETH_P_8021Q and len(rest) >= 4:
+        (tag, kind), rest = struct.unpack("!HH", rest[:4]), rest[4:]
+        if vlan := tag & 0xFFF:
+            dl_vlan = vlan
+        else:
+            found["priority_tags"] = found.get("priority_tags", 0) + 1
     if dl_vlan is not None:
         found["dl_vlan"] = dl_vlan
     if kind == ETH_P_ARP and len(rest) >= 28:
