@@ -69,6 +69,7 @@ def _plan(
     states = plan.compile(topology)
     return {
         "changed": changed,
+        "_ansible_verbose_override": True,  # -v would print the states, which hold what users gave their instances
         "lock": str(lock_file),
         "diff": {"before": lock.dump(before), "after": lock.dump(after), "before_header": str(lock_file)},
         "nodes": {name: to_json(state) for name, state in states.items()},
