@@ -69,19 +69,25 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 
 def handle(directory: pathlib.Path, apis: typing.Sequence[str], request: Request) -> Reply:
-    """Answer a guest: what the API says of the instance that it is; 404 when it is none."""
-    router, network = request.header(ROUTER), request.header(NETWORK)
-    if bool(router) == bool(network):
-        return refusal(400)
-    known = load(directory / ("routers" if router else "networks"), router or network) or {}
-    instance = known.get(request.header(ADDRESS))
-    if instance is None:
-        return refusal(404)
-    headers = signed(directory / "secret", instance, request.header(ADDRESS))
+    """Answer a guest: what the API says of the instance that it is."""
+    known = identify(directory, request)
+    if isinstance(known, Reply):
+        return known
+    headers = signed(directory / "secret", known, request.header(ADDRESS))
     try:
         return typing.cast(Reply, until(lambda: _ask(apis, request.path, headers), "an API to answer", API_SECONDS))
     except TenantnetError:
         return refusal(503)
+
+
+def identify(directory: pathlib.Path, request: Request) -> Json | Reply:
+    """The instance that asks and its project; 400 when haproxy does not say from where, 404 when it is none."""
+    router, network = request.header(ROUTER), request.header(NETWORK)
+    if bool(router) == bool(network):
+        return refusal(400)
+    known = load(directory / ("routers" if router else "networks"), router or network) or {}
+    instance: Json | None = known.get(request.header(ADDRESS))
+    return instance or refusal(404)
 
 
 def signed(secret: pathlib.Path, instance: Json, address: str) -> Headers:

@@ -38,7 +38,7 @@ def handle(directory: pathlib.Path, request: http.Request) -> http.Reply:
     instance, signature = request.header(http.INSTANCE), request.header(http.SIGNATURE)
     if not instance or not request.header(http.PROJECT):
         return http.refusal(400)
-    if not hmac.compare_digest(http.sign(directory / "secret", instance), signature):
+    if not hmac.compare_digest(http.sign(directory / "secret", instance).encode(), signature.encode()):
         return http.refusal(403)
     data = http.load(directory / "instances", instance)
     if data is None or data["project_id"] != request.header(http.PROJECT):
