@@ -104,7 +104,8 @@ def disk() -> Finding:
 
 def missing_packages() -> list[str]:
     """Debian packages of bindep.txt that are not installed."""
-    wanted = [line.split("#")[0].strip() for line in (ROOT / "bindep.txt").read_text().splitlines()]
+    lines = [line.split("#")[0].strip() for line in (ROOT / "bindep.txt").read_text().splitlines()]
+    wanted = [line for line in lines if not line.endswith("[test]")]
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\\n", *filter(None, wanted)]
     done = subprocess.run(query, capture_output=True, text=True, check=False)
     installed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("installed ")}

@@ -85,6 +85,7 @@ def _planned(topology: model.Topology) -> dict[str, typing.Any]:
     """What is to be on each node, what is to be measured, and what to look at."""
     states = plan.compile(topology)
     return {
+        "_ansible_verbose_override": True,  # -v would print the states, which hold what users gave their instances
         "nodes": {name: to_json(state) for name, state in states.items()},
         "guide": guide.guide(topology),
         "checks": [checks.to_json(check) for check in checks.checks(topology, states)],

@@ -12,7 +12,7 @@ import collections
 import dataclasses
 import typing
 
-from .state import Key, Resource, digest
+from .state import File, Key, Resource, digest
 
 Verb = typing.Literal["add", "change", "remove"]
 
@@ -101,6 +101,8 @@ def _fields(resource: Resource) -> dict[str, typing.Any]:
     """Fields that are neither part of the key nor at their default."""
     named: dict[str, typing.Any] = {}
     for field in dataclasses.fields(resource):
+        if field.name == "content" and isinstance(resource, File) and resource.secret:
+            continue  # its name says enough
         value = getattr(resource, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
         in_key = default is dataclasses.MISSING and str(value) in resource.key

@@ -29,8 +29,11 @@ from .netns import Netns
 from .ovsdb import Ovsdb
 from .state import KINDS, SLICES, Key, Link, NodeState, Resource
 
-Pass = typing.Literal["build", "prune"]
-PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune")
+Pass = typing.Literal["build", "prune", "start"]
+PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
+
+#: What the pass `start` makes: guests ask other nodes for things as soon as they run, so those are built before.
+LATE = ("guests",)
 
 #: Resources by kind and key: all of a node, as it is or as it should be.
 Resources = dict[type[Resource], dict[Key, Resource]]
@@ -187,7 +190,13 @@ def _other_deployment(state: NodeState) -> list[str]:
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
     changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
-    return [change for change in changes if ("prune" if change.after is None else "build") in passes]
+    return [change for change in changes if _pass(change) in passes]
+
+
+def _pass(change: Change) -> Pass:
+    if change.after is None:
+        return "prune"
+    return "start" if change.slice in LATE else "build"
 
 
 class _Node:

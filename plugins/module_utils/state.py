@@ -18,7 +18,7 @@ import typing
 VERSION = 1
 
 #: The compilers, in the order in which their slices are applied. A slice is what one compiler gives one node.
-SLICES = ("switching", "routing", "dhcp", "instances", "guests")
+SLICES = ("switching", "routing", "dhcp", "metadata", "instances", "guests")
 
 #: Directory of everything that must survive a power failure: recorded state, files of daemons, the runtime.
 STATE_DIR = "/var/lib/tenantnet"
@@ -212,6 +212,7 @@ class File(Resource):
     content: str
     mode: int = 0o644
     initial: bool = False  # written when absent only: a daemon owns it afterwards (leases)
+    secret: str = ""  # name of the secret that is its content; a plan knows no secrets (see `NodeState.filled`)
 
     @property
     def key(self) -> Key:
@@ -267,9 +268,22 @@ class NodeState:
         """Resources of one kind by key."""
         return {r.key: r for r in self.resources if isinstance(r, kind)}
 
+    def filled(self, secrets: typing.Mapping[str, str]) -> NodeState:
+        """The same with secrets in the files that are made of one; raises ValueError for one that nobody knows."""
+        return dataclasses.replace(self, resources=tuple(_filled(r, secrets) for r in self.resources))
+
     def only(self, slices: typing.Collection[str]) -> NodeState:
         """The part that belongs to the given slices."""
         return dataclasses.replace(self, resources=tuple(r for r in self.resources if r.slice in slices))
+
+
+def _filled(resource: Resource, secrets: typing.Mapping[str, str]) -> Resource:
+    if not isinstance(resource, File) or not resource.secret:
+        return resource
+    content = secrets.get(resource.secret) or resource.content
+    if not content:
+        raise ValueError(f"the node state needs the secret '{resource.secret}', which was not given")
+    return dataclasses.replace(resource, content=content)
 
 
 def digest(*texts: str) -> str:
@@ -279,7 +293,7 @@ def digest(*texts: str) -> str:
 
 def chain_prefix(slice_: str) -> str:
     """Prefix of a slice's iptables chains and ipsets: the mark of their owner (28 characters are a chain's limit)."""
-    short = {"switching": "sw", "routing": "l3", "dhcp": "dh", "instances": "sg"}
+    short = {"switching": "sw", "routing": "l3", "dhcp": "dh", "metadata": "md", "instances": "sg"}
     return f"tenantnet-{short[slice_]}-"
 
 

@@ -25,17 +25,24 @@ options:
     description:
       - V(build) adds and changes things, V(prune) removes what is no longer wanted. To move something between nodes
         without a gap, run V(build) on all nodes before V(prune) on any.
+      - V(start) adds and changes guests of a lab. A guest asks for its address and its metadata as soon as it runs, so
+        run V(build) on all nodes before V(start) on any.
     type: list
     elements: str
-    choices: [build, prune]
-    default: [build, prune]
+    choices: [build, prune, start]
+    default: [build, prune, start]
+  secrets:
+    description:
+      - Secrets by name, for the files of the state that consist of one. The plan knows only their names.
+    type: dict
+    default: {}
   slices:
     description:
       - The parts of the state to apply. What belongs to other parts is left as it is.
     type: list
     elements: str
-    choices: [switching, routing, dhcp, instances, guests]
-    default: [switching, routing, dhcp, instances, guests]
+    choices: [switching, routing, dhcp, metadata, instances, guests]
+    default: [switching, routing, dhcp, metadata, instances, guests]
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -61,6 +68,11 @@ EXAMPLES = r"""
   tenantnet.ovs.node:
     state: "{{ tenantnet_state }}"
     passes: [build]
+
+- name: Start guests where everything that they need is there, and remove what is of no use any more
+  tenantnet.ovs.node:
+    state: "{{ tenantnet_state }}"
+    passes: [prune, start]
 
 - name: Show what is not as it should be in the routers
   tenantnet.ovs.node:
@@ -92,22 +104,26 @@ from ..module_utils.changes import Change
 from ..module_utils.errors import TenantnetError
 from ..module_utils.state import SLICES, NodeState, from_json
 
+#: Arguments that the result does not repeat.
+HIDDEN = ("state", "secrets")
+
 
 def main() -> None:
     """Read the arguments, apply the state, report."""
     spec = {
         "state": {"type": "dict", "required": True},
         "passes": {"type": "list", "elements": "str", "choices": list(engine.PASSES), "default": list(engine.PASSES)},
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
         "slices": {"type": "list", "elements": "str", "choices": list(SLICES), "default": list(SLICES)},
     }
     # no_log keeps the arguments out of the system's log, and the result is spared: a state may hold secrets.
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True, no_log=True)
-    invocation = {"module_args": {name: value for name, value in module.params.items() if name != "state"}}
+    invocation = {"module_args": {name: value for name, value in module.params.items() if name not in HIDDEN}}
     for library, imported in (("ovsdbapp", ovsdb.ovs_idl), ("pyroute2", netns.IPRoute)):
         if imported is None:
             module.fail_json(msg=missing_required_lib(library), invocation=invocation)
     try:
-        state = from_json(module.params["state"])
+        state = from_json(module.params["state"]).only(module.params["slices"]).filled(module.params["secrets"])
         result = engine.apply(state, module.params["passes"], module.check_mode, module.params["slices"])
     except (TenantnetError, ValueError) as exc:
         module.fail_json(msg=str(exc), invocation=invocation)

@@ -12,14 +12,16 @@ short_description: Install on a node what runs there without Ansible
 version_added: 0.1.0
 description:
   - Copies the code that M(tenantnet.ovs.node) itself consists of to C(/var/lib/tenantnet/lib), and writes the commands
-    C(tenantnet-node) and C(tenantnet-guest) to C(/var/lib/tenantnet/bin).
+    C(tenantnet-node), C(tenantnet-guest), C(tenantnet-metadata-agent) and C(tenantnet-metadata-api) to
+    C(/var/lib/tenantnet/bin).
   - C(tenantnet-node restore) brings a node back to the state that was last applied to it, for instance after a power
     failure. C(tenantnet-node status) tells what differs from it. C(tenantnet-guest) is an instance of a lab.
+  - C(tenantnet-metadata-agent) and C(tenantnet-metadata-api) answer what instances ask 169.254.169.254.
   - Files of an earlier version that are of no use any more are removed.
 options:
   interpreter:
     description:
-      - The Python interpreter that runs the commands. It needs the libraries ovsdbapp and pyroute2.
+      - The Python interpreter that runs the commands. It needs the libraries ovsdbapp, pyroute2 and waitress.
       - By default the one that runs this module.
     type: path
 extends_documentation_fragment:
@@ -63,12 +65,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.errors import TenantnetError
 from ..module_utils.lab import guest
-from ..module_utils.services import cli
+from ..module_utils.services import cli, metadata_agent, metadata_api
 from ..module_utils.state import STATE_DIR, digest
 from ..module_utils.tree import Entry, Tree
 
 #: Commands and the modules whose main() they call. Ansible ships to the node what these two import, and nothing else.
-COMMANDS = {"tenantnet-node": cli, "tenantnet-guest": guest}
+COMMANDS = {
+    "tenantnet-node": cli,
+    "tenantnet-guest": guest,
+    "tenantnet-metadata-agent": metadata_agent,
+    "tenantnet-metadata-api": metadata_api,
+}
 
 PACKAGE = cli.__name__.removesuffix(".services.cli")
 

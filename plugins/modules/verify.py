@@ -12,7 +12,8 @@ short_description: Measure that a deployment does what its topology says, and no
 version_added: 0.1.0
 description:
   - Measures the checks that M(tenantnet.ovs.plan) derived from the topology, positive and negative ones. Structure of
-    each node, leases, reachability, floating IPs, security groups, spoofing, and isolation of nodes and projects.
+    each node, leases, metadata, reachability, floating IPs, security groups, spoofing, and isolation of nodes and
+    projects.
   - Runs once, on the control host, and reaches all nodes by testinfra. Nothing of the deployment is changed.
   - Prints a line for each group of checks. The task fails when any check failed, with what was expected, what was seen
     and where to look; flows, ports and tables of the nodes concerned are left in a file.
@@ -29,8 +30,8 @@ options:
     description: Only the checks of these groups are measured.
     type: list
     elements: str
-    choices: [structure, leases, switching, routing, floating, security, spoofing, node, isolation]
-    default: [structure, leases, switching, routing, floating, security, spoofing, node, isolation]
+    choices: [structure, leases, metadata, switching, routing, floating, security, spoofing, node, isolation]
+    default: [structure, leases, metadata, switching, routing, floating, security, spoofing, node, isolation]
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts run on the control host.

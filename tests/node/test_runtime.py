@@ -117,7 +117,12 @@ def test_what_is_changed_by_hand_is_repaired_and_leftovers_go(runtime):
 def test_another_interpreter(runtime):
     interpreter = pathlib.Path("/run/python3")
     interpreter.symlink_to(shutil.which("python3"))
-    assert install(options=f"interpreter={interpreter}")["changes"] == ["~ bin/tenantnet-guest", "~ bin/tenantnet-node"]
+    assert install(options=f"interpreter={interpreter}")["changes"] == [
+        "~ bin/tenantnet-guest",
+        "~ bin/tenantnet-metadata-agent",
+        "~ bin/tenantnet-metadata-api",
+        "~ bin/tenantnet-node",
+    ]
     assert NODE.read_text().startswith("#!/run/python3\n")
 
 

@@ -40,8 +40,10 @@ class FileDriver:
                 content = entry.content.decode(errors="surrogateescape")
                 file = File(slice=slice_, path=path, content=content, mode=entry.mode)
                 wanted = desired.get(file.key)
-                kept = isinstance(wanted, File) and wanted.initial and entry.mode
-                live[file.key] = wanted if wanted and kept else file
+                if isinstance(wanted, File):
+                    kept = wanted.initial and entry.mode
+                    file = wanted if kept else dataclasses.replace(file, secret=wanted.secret)
+                live[file.key] = file
         return live
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:

@@ -36,6 +36,9 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _DHCLIENT = "/etc/dhcp/tenantnet.conf"
 
+#: What a virtual machine's firmware would say: cloud-init knows by it that there is metadata to ask for.
+_PRODUCT = {"product_name": "OpenStack Nova"}
+
 # In the guest there may be no Python, and these arguments come from nobody but us.
 _SERVICE = """#!/bin/sh
 exec dhclient -4 -d -cf {config} -lf /var/lib/dhcp/dhclient.leases -pf /run/dhclient.pid {nics}
@@ -131,7 +134,7 @@ def _become_init(writer: int, arguments: argparse.Namespace) -> None:
     kernel.mount("sysfs", f"{root}/sys", "sysfs", flags | kernel.MS_RDONLY)
     kernel.pivot_root(root)
     _configure(arguments)
-    init.become_scanner(console, writer, os.environ.get(process.MARK, ""))
+    init.become_scanner(console, writer, os.environ.get(process.MARK, ""), **_PRODUCT)
 
 
 def _mount_overlay(directory: str) -> str:

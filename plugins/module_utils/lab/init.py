@@ -128,7 +128,7 @@ def write_run(directory: pathlib.Path, script: str) -> None:
     run.chmod(0o755)
 
 
-def become_scanner(log: int, writer: int, mark: str) -> typing.NoReturn:
+def become_scanner(log: int, writer: int, mark: str, **environment: str) -> typing.NoReturn:
     """Become s6-svscan, which writes to a log and holds nothing else of the program that it was."""
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -139,4 +139,4 @@ def become_scanner(log: int, writer: int, mark: str) -> typing.NoReturn:
                 os.close(fd)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
-    os.execvpe("s6-svscan", ["s6-svscan", SERVICES], {"PATH": PATH, "LANG": "C.UTF-8", MARK: mark})
+    os.execvpe("s6-svscan", ["s6-svscan", SERVICES], {"PATH": PATH, "LANG": "C.UTF-8", MARK: mark, **environment})

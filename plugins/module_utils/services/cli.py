@@ -51,7 +51,7 @@ def apply(file: str) -> int:
     """Make the node what a file says."""
     text = sys.stdin.read() if file == "-" else pathlib.Path(file).read_text(encoding="utf-8")
     try:
-        state = from_json(json.loads(text))
+        state = from_json(json.loads(text)).filled({})
     except (ValueError, KeyError, AttributeError) as exc:
         raise TenantnetError(f"{'standard input' if file == '-' else file} is not a node state: {exc}") from exc
     return _apply(state)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from ...module_utils.state import NodeState
 from ..topology import model
-from . import dhcp, guests, instances, routing, switching
+from . import dhcp, guests, instances, metadata, routing, switching
 
-COMPILERS = (switching, routing, dhcp, instances, guests)
+COMPILERS = (switching, routing, dhcp, metadata, instances, guests)
 
 
 def compile(topology: model.Topology) -> dict[str, NodeState]:

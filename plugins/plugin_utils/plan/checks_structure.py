@@ -31,9 +31,13 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> Iterato
 
 
 def fingerprint(data: Mapping[str, typing.Any]) -> str:
-    """Tells one node state from another, whatever the order in which its resources are written."""
-    items = sorted(json.dumps([kind, i], sort_keys=True) for kind in KINDS for i in data.get(kind, ()))
+    """Tells one node state from another, whatever the order of its resources; a plan knows no secrets."""
+    items = sorted(json.dumps([kind, _known(i)], sort_keys=True) for kind in KINDS for i in data.get(kind, ()))
     return digest(*items)
+
+
+def _known(resource: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    return {**resource, "content": ""} if resource.get("secret") else dict(resource)
 
 
 def _check(node: str, kind: str, title: str, subject: str = "", **args: typing.Any) -> Check:

@@ -19,7 +19,6 @@ SLICE = "dhcp"
 DNS_DOMAIN = "openstacklocal"
 LEASE_SECONDS = 86400
 LEASE_MAX = 2**24
-METADATA_IP = "169.254.169.254"
 
 SYSCTLS = {
     "net.ipv4.conf.all.promote_secondaries": "1",
@@ -46,6 +45,8 @@ def _server(topology: model.Topology, network: model.Network, port: model.Port) 
     subnets = [s for s in network.subnets if s.enable_dhcp]
     by_id = {s.id: s for s in subnets}
     addresses = tuple(f"{ip.address}/{by_id[ip.subnet].prefixlen}" for ip in port.fixed_ips if ip.subnet in by_id)
+    if isolated(topology, network):
+        addresses = (*addresses, f"{names.METADATA_IP}/32")
     files = _files(topology, network, subnets)
     command = _command(network, subnets)
     reloaded = digest(*(f.content for f in files if not f.initial))
@@ -133,14 +134,27 @@ def _nameservers(topology: model.Topology, network: model.Network, subnet: model
 
 
 def classless_routes(topology: model.Topology, network: model.Network, subnet: model.Subnet) -> list[tuple[str, str]]:
-    """Option 121: other subnets of the wire, host routes, metadata through the router, the default route last."""
+    """Option 121: other subnets of the wire, host routes, metadata, the default route last.
+
+    Metadata is behind the router; in an isolated subnet the DHCP server itself has its address.
+    """
     routes = [(s.cidr, "0.0.0.0") for s in network.subnets if s.id != subnet.id]
     routes += [(destination, nexthop) for destination, nexthop in subnet.host_routes if destination != "0.0.0.0/0"]
-    if subnet.gateway_ip and _routed(topology, network, subnet):
-        routes.append((f"{METADATA_IP}/32", subnet.gateway_ip))
+    routed = subnet.gateway_ip if _routed(topology, network, subnet) else None
+    routes += [(f"{names.METADATA_IP}/32", hop) for hop in [routed or _server_ip(topology, network, subnet)] if hop]
     if routes and subnet.gateway_ip:
         routes.append(("0.0.0.0/0", subnet.gateway_ip))
     return routes
+
+
+def isolated(topology: model.Topology, network: model.Network) -> bool:
+    """Whether clients of a subnet of it have no router, so that metadata must come from the DHCP server's namespace."""
+    return any(s.enable_dhcp and not _routed(topology, network, s) for s in network.subnets)
+
+
+def _server_ip(topology: model.Topology, network: model.Network, subnet: model.Subnet) -> str | None:
+    servers = (p for p in topology.ports.values() if p.network == network.id and p.owner == "dhcp")
+    return next((ip.address for p in servers for ip in p.fixed_ips if ip.subnet == subnet.id), None)
 
 
 def _routed(topology: model.Topology, network: model.Network, subnet: model.Subnet) -> bool:

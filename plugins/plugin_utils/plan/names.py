@@ -12,6 +12,9 @@ BR_TUN = "br-tun"
 PATCH_TUN = "patch-tun"  # on br-int
 PATCH_INT = "patch-int"  # on br-tun
 
+METADATA_IP = "169.254.169.254"
+METADATA_PORT = 9697  # of the metadata proxy of a router, where requests for METADATA_IP are redirected to
+
 DEVICE_LENGTH = 15  # IFNAMSIZ without its final zero
 ID_LENGTH = 11  # characters of a port's id in the names of its devices and chains, of a security group's in its set's
 

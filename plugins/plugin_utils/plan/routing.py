@@ -15,6 +15,7 @@ from . import names, plug
 SLICE = "routing"
 
 EXTERNAL_INGRESS_MARK = "0x2/0xffff"  # this packet came in from the external network
+METADATA_MARK = "0x1/0xffff"  # this packet asks for metadata
 SCOPE_MARK = "0x4000000/0xffff0000"  # the one address scope that there is
 SCOPE_MASK = "0xffff0000"
 
@@ -30,6 +31,8 @@ SYSCTLS = {
 }
 
 P = chain_prefix(SLICE)
+
+TO_METADATA = f"-d {names.METADATA_IP}/32 -i qr-+ -p tcp -m tcp --dport 80"
 
 
 def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
@@ -119,10 +122,15 @@ def _rules(
 
 
 def _filter(qr: list[str], qg: str | None, enable_snat: bool) -> dict[str, list[str]]:
-    """Only packets of the device's own address scope leave by it."""
+    """Only packets of the device's own address scope leave by it; nobody asks the metadata proxy by its own port."""
     guarded = qr if enable_snat or qg is None else [*qr, qg]
     return {
+        "INPUT": [f"-j {P}INPUT"],
         "FORWARD": [f"-j {P}FORWARD"],
+        f"{P}INPUT": [
+            f"-m mark --mark {METADATA_MARK} -j ACCEPT",
+            f"-p tcp -m tcp --dport {names.METADATA_PORT} -j DROP",
+        ],
         f"{P}FORWARD": [f"-j {P}scope"],
         f"{P}scope": [f"-o {device} -m mark ! --mark {SCOPE_MARK} -j DROP" for device in guarded],
     }
@@ -139,7 +147,12 @@ def _mangle(qr: list[str], qg: str | None, enable_snat: bool) -> dict[str, list[
     return {
         "PREROUTING": [f"-j {P}PREROUTING"],
         "POSTROUTING": [f"-j {P}POSTROUTING"],
-        f"{P}PREROUTING": [f"-j {P}mark", f"-j {P}scope", restore],
+        f"{P}PREROUTING": [
+            f"-j {P}mark",
+            f"-j {P}scope",
+            restore,
+            f"{TO_METADATA} -j MARK --set-xmark {METADATA_MARK}",
+        ],
         f"{P}POSTROUTING": [f"-o {qg} {save}"] if qg and enable_snat else [],
         f"{P}mark": [f"-i {qg} -j MARK --set-xmark {EXTERNAL_INGRESS_MARK}"] if qg else [],
         f"{P}scope": [f"-i {device} -j MARK --set-xmark {SCOPE_MARK}" for device in devices],
@@ -149,7 +162,7 @@ def _mangle(qr: list[str], qg: str | None, enable_snat: bool) -> dict[str, list[
 def _nat(
     qg: str | None, gateway_ip: str | None, enable_snat: bool, floating: list[model.FloatingIp]
 ) -> dict[str, list[str]]:
-    """Floating IPs both ways, and everybody else behind the gateway address."""
+    """Metadata requests to the proxy, floating IPs both ways, and everybody else behind the gateway address."""
     dnat = [f"-d {f.address}/32 -j DNAT --to-destination {f.fixed_ip}" for f in floating]
     own = [f"-s {f.fixed_ip}/32 -j SNAT --to-source {f.address} --random-fully" for f in floating]
     snat = [f"-j {P}float-snat"]
@@ -166,7 +179,7 @@ def _nat(
         "PREROUTING": [f"-j {P}PREROUTING"],
         "OUTPUT": [f"-j {P}OUTPUT"],
         "POSTROUTING": [f"-j {P}POSTROUTING", f"-j {P}bottom"],
-        f"{P}PREROUTING": dnat,
+        f"{P}PREROUTING": [f"{TO_METADATA} -j REDIRECT --to-ports {names.METADATA_PORT}", *dnat],
         f"{P}OUTPUT": dnat,
         f"{P}POSTROUTING": between,  # no source NAT between project networks
         f"{P}bottom": ['-m comment --comment "Perform source NAT on outgoing traffic." ' + f"-j {P}snat"],

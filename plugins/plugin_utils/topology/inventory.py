@@ -29,7 +29,7 @@ GROUPS: typing.Final[dict[str, Role]] = {
 }
 
 #: Variables that others read: known here so that a misspelt one is noticed.
-OTHERS: typing.Final = ("install", "lab", "lock", "management_ip", "topology", "verify_groups")
+OTHERS: typing.Final = ("install", "lab", "lock", "metadata_secret", "topology", "verify_groups")
 
 
 class Host(typing.TypedDict):
@@ -46,6 +46,7 @@ class Settings(Part):
     deployment: Name
     datapath: typing.Literal["system", "netdev"]
     interfaces: dict[str, Device] = pydantic.Field(default_factory=dict)
+    management_ip: Address | None = None
     tunnel_ip: Address | None = None
     firewall: typing.Literal["iptables_hybrid"] = "iptables_hybrid"
     adopt_bridges: Items[Device] = ()

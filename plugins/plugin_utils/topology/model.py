@@ -32,6 +32,7 @@ class Node:
     adopt_bridges: tuple[str, ...]
     guests: bool  # instances of this node are namespaces that tenantnet makes itself (a lab node)
     underlay_mtu: int = 1500  # bytes that its tunnel and physical networks carry
+    management_ip: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

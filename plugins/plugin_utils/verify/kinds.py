@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 
 from ..plan.check import Check
-from . import frames, lease, reach, structure
+from . import frames, lease, metadata, reach, structure
 from .outcome import NotMeasured
 from .session import Session
 
@@ -20,6 +20,8 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "frame": frames.frame,
     "lease": lease.lease,
     "log": structure.log,
+    "metadata": metadata.own,
+    "metadata_forged": metadata.forged,
     "mtu": reach.mtu,
     "namespace": structure.namespace,
     "node_hidden": frames.node_hidden,

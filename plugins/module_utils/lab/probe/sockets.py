@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -114,6 +115,27 @@ def ping(args: Json, ready: Callable[[], None]) -> Json:
     except OSError as exc:
         return {"answers": answers, "error": exc.strerror or str(exc)}
     return {"answers": answers} if answers else {"answers": 0, "error": "no answer"}
+
+
+def pages(args: Json, ready: Callable[[], None]) -> Json:
+    """HTTP GET of several `paths` of an address, each with the `headers`: path -> `status`, `body`, `sha256`."""
+    return {"pages": {path: _page(args, path) for path in args["paths"]}}
+
+
+def _page(args: Json, path: str) -> Json:
+    connection = http.client.HTTPConnection(
+        args["address"], timeout=args["seconds"], source_address=(args["source"], 0)
+    )
+    try:
+        connection.request("GET", path, headers=args.get("headers", {}))
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException) as exc:
+        return {"status": 0, "body": str(exc) or type(exc).__name__, "sha256": ""}
+    finally:
+        connection.close()
+    text = body[:65536].decode(errors="replace")
+    return {"status": response.status, "body": text, "sha256": hashlib.sha256(body).hexdigest()}
 
 
 def get(args: Json, ready: Callable[[], None]) -> Json:
