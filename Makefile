@@ -52,8 +52,9 @@ types: dev ## mypy
 ansible-lint: dev ## playbooks and roles
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint -q
 
-docs: dev ## documentation of modules, plugins and roles
+docs: dev ## documentation of modules, plugins and roles; changelog fragments
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/antsibull-docs lint-collection-docs --plugin-docs .
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/antsibull-changelog lint
 
 sanity: dev ## ansible-test sanity
 	@scripts/sanity
