@@ -6,6 +6,7 @@ NODE ?= network
 GUEST ?=
 ANSIBLE_ARGS ?=
 PYTEST_ARGS ?=
+MOLECULE_ARGS ?= test --all
 
 MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
@@ -15,7 +16,7 @@ PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(A
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor lab destroy shell test gates lint types ansible-lint docs sanity unit venv dev
+.PHONY: help doctor lab destroy shell test molecule gates lint types ansible-lint docs sanity unit venv dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -33,8 +34,11 @@ shell: venv ## NODE=network [GUEST=demo/instance1]: a shell there
 	@$(AS_ROOT) $(PYTHON) -m ansible_collections.tenantnet.ovs.plugins.module_utils.lab.shell \
 		--lab '$(LAB)' --node '$(NODE)' $(if $(GUEST),--guest '$(GUEST)')
 
-test: gates ## all gates and tests, on labs of their own names
+test: gates molecule ## all gates and tests, on labs of their own names
 	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+
+molecule: dev ## each role alone and the whole, on a lab of their own
+	@$(AS_ROOT) env PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/molecule $(MOLECULE_ARGS) --no-command-borders
 
 gates: lint types ansible-lint docs sanity ## everything but the tests
 
@@ -48,8 +52,9 @@ types: dev ## mypy
 ansible-lint: dev ## playbooks and roles
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint -q
 
-docs: dev ## documentation of modules, plugins and roles
+docs: dev ## documentation of modules, plugins and roles; changelog fragments
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/antsibull-docs lint-collection-docs --plugin-docs .
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/antsibull-changelog lint
 
 sanity: dev ## ansible-test sanity
 	@scripts/sanity

@@ -13,6 +13,7 @@ import grp
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -104,8 +105,8 @@ def disk() -> Finding:
 
 def missing_packages() -> list[str]:
     """Debian packages of bindep.txt that are not installed."""
-    lines = [line.split("#")[0].strip() for line in (ROOT / "bindep.txt").read_text().splitlines()]
-    wanted = [line for line in lines if not line.endswith("[test]")]
+    lines = [line for line in (ROOT / "bindep.txt").read_text().splitlines() if "test]" not in line]
+    wanted = [re.split(r"[\[#]", line)[0].strip() for line in lines]
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\\n", *filter(None, wanted)]
     done = subprocess.run(query, capture_output=True, text=True, check=False)
     installed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("installed ")}

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.errors import TenantnetError
-from ..module_utils.state import to_json
+from ..module_utils.state import SLICES, to_json
 from ..plugin_utils import plan, third_party
 from ..plugin_utils.plan import allocate, checks, guide, lock
 from ..plugin_utils.topology import inventory, load, model
@@ -33,6 +33,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "topology": {"type": "path", "required": True},
             "lock": {"type": "path"},
             "write_lock": {"type": "bool", "default": True},
+            "slices": {"type": "list", "elements": "str", "choices": list(SLICES), "default": list(SLICES)},
         }
         args = self.validate_argument_spec(argument_spec=spec)[1]
         variables = task_vars or {}
@@ -49,7 +50,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     lock.write(lock_file, after)
             if args["write_lock"]:
                 result.update(_difference(lock_file, lock.dump(before), lock.dump(after)))
-            result.update(_planned(resolved), lock=str(lock_file))
+            result.update(_planned(resolved, args["slices"]), lock=str(lock_file))
         except TopologyErrors as exc:
             raise AnsibleActionFail(str(exc.below(_from_here(topology.parent)))) from None
         except TenantnetError as exc:
@@ -81,12 +82,12 @@ def _difference(lock_file: pathlib.Path, before: str, after: str) -> dict[str, t
     return {"changed": before != after, "diff": {"before": before, "after": after, **header}}
 
 
-def _planned(topology: model.Topology) -> dict[str, typing.Any]:
+def _planned(topology: model.Topology, slices: list[str]) -> dict[str, typing.Any]:
     """What is to be on each node, what is to be measured, and what to look at."""
-    states = plan.compile(topology)
+    states = {name: state.only(slices) for name, state in plan.compile(topology).items()}
     return {
         "_ansible_verbose_override": True,  # -v would print the states, which hold what users gave their instances
         "nodes": {name: to_json(state) for name, state in states.items()},
         "guide": guide.guide(topology),
-        "checks": [checks.to_json(check) for check in checks.checks(topology, states)],
+        "checks": [checks.to_json(check) for check in checks.checks(topology, states, slices)],
     }

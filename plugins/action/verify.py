@@ -100,6 +100,7 @@ def _command(
     file = directory / "checks.json"
     file.write_text(json.dumps([to_json(c) for c in checks]))
     options = ["--import-mode=importlib", "-p", "no:cacheprovider", "--quiet", "--no-header", "--tb=short"]
+    options += [f"--config-file={os.devnull}", f"--rootdir={TESTS}"]  # not those of the project around a collection
     inventory = [f"--ansible-inventory={inventories[0]}"] if inventories else []
     return [
         sys.executable,

@@ -31,6 +31,13 @@ options:
     description: Whether the lock file is written.
     type: bool
     default: true
+  slices:
+    description:
+      - Slices to which the node states are limited, for one who uses some of the roles and not C(playbooks/site.yml).
+      - They are called as in O(tenantnet.ovs.node#module:slices); all by default.
+      - With fewer than all, the checks are those of the nodes' structure, as a part has nothing else to promise.
+    type: list
+    elements: str
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts run on the control host.

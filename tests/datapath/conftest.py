@@ -4,9 +4,9 @@
 
     pytest tests/datapath --checks checks.json --hosts 'nsenter://network?namespace=lab,nsenter://compute1?namespace=lab'
 
-`playbooks/verify.yml` runs this and writes the file. --hosts and --ansible-inventory are testinfra's options. What
-can't be asked (the outside where there is no machine of a lab, a virtual machine) is skipped: *not measured* is no
-success.
+`playbooks/verify.yml` runs this and writes the file. --hosts and --ansible-inventory are testinfra's options; in the
+place of --hosts, `--lab NAME` stands for all machines of a lab. What can't be asked (the outside where there is no
+machine of a lab, a virtual machine) is skipped: *not measured* is no success.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import typing
 import pytest
 import testinfra
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.lab import Lab
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.spec import FABRIC
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, from_json
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.diagnostics import diagnostics
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.outcome import Unmet
@@ -35,6 +37,7 @@ MAX_DIAGNOSED = 5  # failed checks that get diagnostics: the first ones tell mos
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tenantnet")
     group.addoption("--checks", type=pathlib.Path, help="JSON file with the checks to measure, a list")
+    group.addoption("--lab", help="name of a lab: without --hosts, all of its machines")
     group.addoption("--report", type=pathlib.Path, help="file (or pipe) for one line of JSON a check")
 
 
@@ -53,8 +56,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def machines(pytestconfig: pytest.Config) -> Session:
-    """Connections to all machines of --hosts, by name."""
+    """Connections to all machines of --hosts or of --lab, by name."""
     specs = [spec for spec in (pytestconfig.option.hosts or "").split(",") if spec]
+    if not specs and (name := pytestconfig.option.lab):
+        specs = [f"nsenter://{machine}?namespace={name}" for machine in Lab(name).names() if machine != FABRIC]
     hosts = testinfra.get_hosts(specs, ansible_inventory=pytestconfig.option.ansible_inventory)
     return Session({host.backend.get_hostname(): host for host in hosts}, pytestconfig.stash[CHECKS])
 

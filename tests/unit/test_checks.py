@@ -256,6 +256,7 @@ def test_structure_of_a_node() -> None:
     assert (
         checks_structure.fingerprint(state.to_json(shuffled)) == found["structure.network.status"].args["fingerprint"]
     )
+    assert {c.group for c in checks(topology(), states, ["switching", "routing"])} == {"structure"}
     less = dataclasses.replace(states["network"], resources=resources[1:])
     assert checks_structure.fingerprint(state.to_json(less)) != found["structure.network.status"].args["fingerprint"]
     assert found["structure.network.daemons"].args["services"] == ["tenantnet-dhcp-dnsmasq-1"]

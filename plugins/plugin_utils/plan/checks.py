@@ -8,9 +8,9 @@ of ports, not with that of their pairs: where there are many pairs, some are ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from ...module_utils.state import NodeState
+from ...module_utils.state import SLICES, NodeState
 from ..topology import model
 from . import checks_frames, checks_leases, checks_metadata, checks_reach, checks_structure, checks_wire
 from .check import GROUPS, Check, Group, from_json, to_json
@@ -18,8 +18,13 @@ from .check import GROUPS, Check, Group, from_json, to_json
 __all__ = ["GROUPS", "Check", "Group", "checks", "from_json", "to_json"]
 
 
-def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> list[Check]:
-    """All checks of a topology and of the node states that were compiled from it, by group."""
+def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Collection[str] = SLICES) -> list[Check]:
+    """All checks of a topology and of the node states that were compiled from it, by group.
+
+    Packets find their way only where all slices are: of fewer, as in the test of one role, the structure is checked.
+    """
+    if not set(slices) >= set(SLICES):
+        return list(checks_structure.checks(topology, states))
     found = [
         *checks_structure.checks(topology, states),
         *checks_leases.checks(topology),

@@ -27,6 +27,7 @@ HARMLESS = (
     ": Network is down",  # likewise, before it is up
     "|fatal_signal|",  # somebody ended it
     "|dpif_netdev|",  # no CPU set aside for packets
+    "|tunnel(revalidator",  # packets through a tunnel were remembered when it was removed
     "log_wrong|",
 )
 
