@@ -213,6 +213,13 @@ def test_checks_grow_with_ports_and_not_with_pairs() -> None:
     assert "more like it not asked" in asked.title
 
 
+def test_a_wire_without_a_name_is_not_looked_at() -> None:
+    """A tunnel's address may be on a device that the inventory does not name."""
+    one = topology()
+    nodes = {n.name: dataclasses.replace(n, interfaces={}) for n in one.nodes.values()}
+    assert not [c for c in checks(dataclasses.replace(one, nodes=nodes), {}) if c.kind in ("wire", "endpoint")]
+
+
 def test_a_virtual_machine_needs_no_guest_of_ours() -> None:
     one = topology()
     nodes = {n.name: dataclasses.replace(n, guests=False) for n in one.nodes.values()}

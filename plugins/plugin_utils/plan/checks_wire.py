@@ -27,12 +27,14 @@ def _encapsulation(topology: model.Topology) -> Iterator[Check]:
         far = next((p for p in ports if senders and p.node != senders[0].node), None)
         if far is None or network.segmentation_id is None:
             continue
-        yield _wire(topology, network, senders[0], topology.nodes[far.node])
+        nic = "tunnel" if network.network_type in model.TUNNELS else str(network.physical_network)
+        # A tunnel's address may be on a device that the inventory does not name.
+        if all(nic in topology.nodes[node].interfaces for node in (senders[0].node, far.node)):
+            yield _wire(topology, network, senders[0], topology.nodes[far.node], nic)
 
 
-def _wire(topology: model.Topology, network: model.Network, port: model.Port, far: model.Node) -> Check:
+def _wire(topology: model.Topology, network: model.Network, port: model.Port, far: model.Node, nic: str) -> Check:
     me, near = places.of(topology, port), topology.nodes[port.node]
-    nic = "tunnel" if network.network_type in model.TUNNELS else str(network.physical_network)
     sign = {"vxlan": "VNI", "gre": "GRE key", "vlan": "VLAN"}[network.network_type]
     tunnelled = network.network_type in model.TUNNELS
     return Check(

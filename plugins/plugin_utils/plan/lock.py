@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import ipaddress
 import json
 import os
 import pathlib
@@ -37,7 +38,7 @@ SCOPES: typing.Final[dict[Kind, str]] = {
     "local_vlan": "node",
     "zone": "node",
 }
-_TEXTS: typing.Final = ("address", "mac")  # kinds whose values are text
+_MAC: typing.Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _RESTORE: typing.Final = "restore it from version control"
 
 
@@ -161,9 +162,17 @@ def _pin(section: str, entry: dict[str, typing.Any]) -> Pin:
     scope = entry[SCOPES[kind]] if SCOPES[kind] else ""
     nodes = tuple(entry["nodes"]) if section == "retiring" else ()
     texts = (scope, entry["id"], entry["name"], *nodes)
-    if not all(isinstance(text, str) for text in texts) or isinstance(entry["value"], str) != (kind in _TEXTS):
+    if not all(isinstance(text, str) for text in texts) or not _is_value(kind, value := entry["value"]):
         raise ValueError(entry)
-    return Pin(kind=kind, scope=scope, value=entry["value"], id=entry["id"], name=entry["name"], nodes=nodes)
+    return Pin(kind=kind, scope=scope, value=value, id=entry["id"], name=entry["name"], nodes=nodes)
+
+
+def _is_value(kind: Kind, value: typing.Any) -> bool:
+    if kind == "address":
+        return bool(str(ipaddress.IPv4Address(value)) == value)
+    if kind == "mac":
+        return _MAC.fullmatch(value) is not None
+    return type(value) is int  # and not a bool
 
 
 def _line(pin: Pin) -> str:
