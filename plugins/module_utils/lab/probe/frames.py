@@ -46,7 +46,7 @@ def build(frame: Json, run: str) -> bytes:
     else:
         kind, body = ETH_P_IP, _ipv4(frame, token)
     head = _mac(frame["dl_dst"]) + _mac(frame["dl_src"])
-    for _ in range(frame.get("priority_tags", 0)):
+    for _tag in range(frame.get("priority_tags", 0)):
         head += struct.pack("!HH", ETH_P_8021Q, 0)
     return (head + struct.pack("!H", kind) + body).ljust(60, b"\0")
 
