@@ -18,7 +18,7 @@ from ..changes import Change, line
 from ..errors import TenantnetError
 from ..ovsdb import SOCKET
 from ..run import run
-from ..state import SLICES, Flow, Key, Resource, cookie
+from ..state import Flow, Key, Resource, cookie, maker, slices_of
 from . import Context
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
@@ -59,7 +59,7 @@ class FlowDriver:
     def __init__(self, context: Context) -> None:
         self._ovsdb = context.ovsdb
         self._deployment = context.deployment
-        self._slices = {cookie(context.deployment, slice_): slice_ for slice_ in SLICES}
+        self._slices = {cookie(context.deployment, slice_): slice_ for slice_ in slices_of(context.deployment)}
         self._learned = cookie(context.deployment, "learned")
         self._canonical: dict[Flow, _Rule] = {}
         self._numbers: dict[str, dict[str, int]] = {}  # bridge -> port -> number, of ports gone since the dump as well
@@ -82,7 +82,7 @@ class FlowDriver:
         """A flow of others with the match and priority of a desired one, which would overwrite it."""
         wanted = self._wanted(desired)
         return [
-            f"a flow of bridge {bridge} is in the way and was not made by tenantnet: "
+            f"a flow of bridge {bridge} is in the way and was not made by {maker(self._deployment)}: "
             f"table={rule.table}, priority={rule.priority}, {rule.match or 'any packet'}, actions={rule.actions}"
             for bridge, rule in self._dumped()
             if not rule.slice and rule != _STANDALONE and rule.key(bridge) in wanted
