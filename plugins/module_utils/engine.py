@@ -159,7 +159,7 @@ def apply_with(
     interrupted = record.interrupted(state.deployment)
     if changes and not check:
         record.begin(changes, state.deployment)
-        changes = _converge(node, before, passes, state.deployment)
+        _converge(node, before, passes, state.deployment)
     missing = () if "build" in passes else tuple(difference(before, node.desired, "build"))
     if not check:
         record.save(state, node.slices)

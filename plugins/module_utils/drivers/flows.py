@@ -28,8 +28,13 @@ _NAME = re.compile(r'"([^"]+)"')
 _NUMBER = re.compile(r"(\bin_port=|\boutput:|\bresubmit[:(])(\d+)")
 _FIRST_STAND_IN = 40000  # above every number that Open vSwitch gives by itself, below OFPP_MAX
 
-_DUMPED = re.compile(r"cookie=(?P<cookie>\w+), (?:table=(?P<table>\d+), ?)?(?P<rest>.*?)actions=(?P<actions>.*)")
+#: A cookie of 0, which many flows of others have, is not printed.
+_DUMPED = re.compile(
+    r"^ *(?:cookie=(?P<cookie>\w+), ?)?(?:table=(?P<table>\d+), ?)?(?P<rest>.*?)actions=(?P<actions>.*)", re.MULTILINE
+)
 _PARSED = re.compile(r": ADD (?:table:(?P<table>\d+) )?(?P<rest>.*?)cookie:(?P<cookie>0x1) actions=(?P<actions>.*)")
+_EXTRA = re.compile(r"\w+_timeout=|importance=|send_flow_rem|check_overlap|no_\w+_counts")
+_OLD = "reset_counts"  # what is printed of a flow that was added with an OpenFlow that knew no flags
 _DEFAULT_PRIORITY = 32768  # not printed
 
 
@@ -125,7 +130,7 @@ class FlowDriver:
             self._numbers[bridge] = self._ovsdb.ofports(bridge)
             names = {number: name for name, number in self._numbers[bridge].items()}
             for found in _DUMPED.finditer(run([*_OFCTL, "dump-flows", "--no-stats", bridge])):
-                mark = int(found["cookie"], 16)
+                mark = int(found["cookie"] or "0", 16)
                 if mark != self._learned:
                     yield bridge, _rule(found, names, self._slices.get(mark, ""))
 
@@ -155,7 +160,8 @@ def _parse(flows: typing.Sequence[Flow]) -> list[_Rule]:
 
 def _rule(found: re.Match[str], names: typing.Mapping[int, str], slice_: str) -> _Rule:
     """A line of ovs-ofctl. Timeouts and flags, which no flow of ours has, stay visible as part of the actions."""
-    *extras, last = found["rest"].strip().split(", ")
+    extras = [word for word in re.split(r",? ", found["rest"].strip(" ,")) if word not in ("", _OLD)]
+    last = extras.pop() if extras and not _EXTRA.match(extras[-1]) else ""
     priority, match = re.fullmatch(r"(?:priority=(\d+),?)?(.*)", last).groups()  # type: ignore[union-attr]
     return _Rule(
         table=int(found["table"] or 0),

@@ -52,10 +52,12 @@ def show(resources: typing.Sequence[Resource]) -> list[Item]:
 
 def prepare(drivers: Drivers, items: list[Item]) -> list[Item]:
     """Rules in the words of iptables-save."""
-    speaking = [item for item in items if item.get("rules")]
-    chains = [typing.cast(Chain, chain) for item in speaking for chain in build(item)]
-    rules = iter(typing.cast(ChainDriver, drivers[Chain]).canonical(chains))
-    return [{**item, "rules": list(next(rules).rules)} if item in speaking else item for item in items]
+    chains = [Chain(slice=VIEW.name, **{**DEFAULTS, **words.fields(item)}) for item in items]
+    canonical = typing.cast(ChainDriver, drivers[Chain]).canonical(chains)
+    return [
+        {**item, "rules": list(chain.rules)} if "rules" in item else item
+        for item, chain in zip(items, canonical, strict=True)
+    ]
 
 
 VIEW: typing.Final = View(
