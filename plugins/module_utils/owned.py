@@ -33,8 +33,8 @@ def change(
     wanted: Wanted,
     mentioned: typing.Sequence[Resource] = (),
     check: bool = False,
-) -> tuple[tuple[Resource, ...], engine.Result]:
-    """Make things of some kinds what a function of them wants; return what they were, and the result.
+) -> tuple[tuple[Resource, ...], tuple[Resource, ...], engine.Result]:
+    """Make things of some kinds what a function of them wants; return what they were and are, and the result.
 
     `mentioned` is a hint, as the recorded state is one, of what cannot be told from the things themselves: how a person
     writes a flow, or which sysctls are meant. Raises what `engine.apply` raises.
@@ -46,7 +46,7 @@ def change(
         drivers = _drivers(context, kinds)
         live = _live(drivers, deployment, slice_, mentioned)
         state = NodeState(deployment=deployment, node="", resources=tuple(wanted(drivers, live)))
-        return live, engine.apply_with([*drivers.values()], state, check=check, slices=(slice_,))
+        return live, state.resources, engine.apply_with([*drivers.values()], state, check=check, slices=(slice_,))
 
 
 def _drivers(context: Context, kinds: Kinds) -> Drivers:

@@ -120,8 +120,8 @@ def outcome(view: View, params: typing.Mapping[str, typing.Any], check: bool) ->
         return [resource for item in combine(state, view, there, mine) for resource in view.build(item)]
 
     mentioned = [resource for item in given for resource in _mentioned(view, item)]
-    live, result = owned.change(owner(name), view.kinds, view.name, wanted, mentioned, check)
-    return _report(view, name, live, result)
+    before, after, result = owned.change(owner(name), view.kinds, view.name, wanted, mentioned, check)
+    return {"before": view.items(before), "after": view.items(after), **_report(view, name, result)}
 
 
 def normal(view: View, name: str, config: typing.Iterable[Item]) -> list[Item]:
@@ -159,17 +159,10 @@ def _refuse_others(view: View, drivers: owned.Drivers, live: list[Item], given: 
             raise Refused("; ".join(sentences))
 
 
-def _report(view: View, name: str, live: typing.Sequence[Resource], result: engine.Result) -> dict[str, typing.Any]:
-    resources = {(type(resource), resource.key): resource for resource in live}
-    for change in result.changes:
-        resources.pop((change.kind, change.key), None)
-        if change.after is not None:
-            resources[change.kind, change.key] = change.after
+def _report(view: View, name: str, result: engine.Result) -> dict[str, typing.Any]:
     header = f"{view.name} of owner {name}"
     return {
         "changed": result.changed,
-        "before": view.items(live),
-        "after": view.items(resources.values()),
         "changes": [change.describe() for change in result.changes],
         "diff": {
             "before": result.before,

@@ -62,8 +62,12 @@ class BridgeDriver:
         return owner == self._deployment or are_rivals(owner, self._deployment)
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
-        """All changes in one transaction."""
+        """All changes in one transaction; raises TenantnetError when a new bridge then does not work."""
         self._ovsdb.transact([self._command(change) for change in changes])
+        for bridge in (c.after for c in changes if c.before is None and isinstance(c.after, Bridge)):
+            what = f"bridge {bridge.name} to work with datapath_type {bridge.datapath_type}"
+            kernel = "; does the kernel have the module of Open vSwitch?" if bridge.datapath_type == "system" else ""
+            self._ovsdb.wait(lambda name=bridge.name: name in self._ovsdb.ofports(name), f"{what}{kernel}")  # type: ignore[misc]
 
     def _command(self, change: Change) -> Command:
         bridge = typing.cast(Bridge, change.subject)

@@ -113,6 +113,8 @@ class FlowDriver:
 
     def _resolve(self, bridge: str, flows: typing.Sequence[Resource]) -> dict[str, int]:
         """Numbers of the ports of a bridge; raises TenantnetError when one that a new flow names has none."""
+        if bridge not in {row["name"] for row in self._ovsdb.rows("Bridge").values()}:
+            raise TenantnetError(f"flows cannot be added: bridge {bridge} does not exist")
         names = {name for flow in flows for name in _names(typing.cast(Flow, flow))}
         if absent := sorted(names - self._ovsdb.interfaces(bridge).keys()):
             raise TenantnetError(f"flows of bridge {bridge} name ports that it does not have: {', '.join(absent)}")
