@@ -12,7 +12,7 @@ import collections
 import dataclasses
 import typing
 
-from .state import File, Key, Resource, digest
+from .state import MODULES, File, Key, Resource, digest
 
 Verb = typing.Literal["add", "change", "remove"]
 
@@ -84,7 +84,8 @@ def counts(changes: typing.Iterable[Change]) -> dict[str, int]:
 
 def title(resource: Resource) -> str:
     """Kind and key: `port br-int tap0a1b2c3d-4e`."""
-    return " ".join([_kind(type(resource)), *(part for part in resource.key if part)])
+    parts = resource.key[1:] if _is_owners(resource) and resource.key[0] == resource.slice else resource.key
+    return " ".join([_kind(type(resource)), *(part for part in parts if part)])
 
 
 def line(resource: Resource) -> str:
@@ -97,6 +98,11 @@ def _kind(cls: type[Resource]) -> str:
     return cls.__name__.lower()
 
 
+def _is_owners(resource: Resource) -> bool:
+    """Whether the slice is that of a resource module, which tells a person nothing that the module's name does not."""
+    return resource.slice in MODULES
+
+
 def _fields(resource: Resource) -> dict[str, typing.Any]:
     """Fields that are neither part of the key nor at their default."""
     named: dict[str, typing.Any] = {}
@@ -106,7 +112,7 @@ def _fields(resource: Resource) -> dict[str, typing.Any]:
         value = getattr(resource, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
         in_key = default is dataclasses.MISSING and str(value) in resource.key
-        if value != default and not in_key:
+        if value != default and not in_key and not (field.name == "slice" and _is_owners(resource)):
             named[field.name] = value
     return named
 

@@ -27,7 +27,7 @@ from .drivers.routes import RouteDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Key, Link, NodeState, Resource
+from .state import KINDS, SLICES, Key, Link, NodeState, Resource, owner_name
 
 Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
@@ -138,29 +138,36 @@ def apply(
     context = Context(state.deployment, Ovsdb(), Netns())
     try:
         with contextlib.nullcontext() if check else record.lock():
-            return _apply(_Node(drivers(context), state.only(slices), slices), state, passes, check)
+            return apply_with(drivers(context), state, passes, check, slices)
     finally:
         context.close()
 
 
-def _apply(node: _Node, state: NodeState, passes: typing.Collection[Pass], check: bool) -> Result:
-    """`apply` with the node locked."""
+def apply_with(
+    drivers: typing.Sequence[Driver],
+    state: NodeState,
+    passes: typing.Collection[Pass] = PASSES,
+    check: bool = False,
+    slices: typing.Collection[str] = SLICES,
+) -> Result:
+    """`apply` with the node locked, and its drivers at work already."""
+    node = _Node(drivers, state.only(slices), slices)
     before = node.read(node.desired)
     if sentences := _other_deployment(state) or node.foreign():
         raise Refused("; ".join(sentences))
     changes = difference(before, node.desired, *passes)
-    interrupted = record.interrupted()
+    interrupted = record.interrupted(state.deployment)
     if changes and not check:
-        record.begin(changes)
-        changes = _converge(node, before, passes)
+        record.begin(changes, state.deployment)
+        _converge(node, before, passes, state.deployment)
     missing = () if "build" in passes else tuple(difference(before, node.desired, "build"))
     if not check:
         record.save(state, node.slices)
-        record.end()
+        record.end(state.deployment)
     return Result(tuple(changes), missing, interrupted)
 
 
-def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass], deployment: str) -> list[Change]:
     """Make the node what it should be, or else what it was. The journal stays only where neither could be done."""
     try:
         return node.converge(before, node.desired, passes)
@@ -171,7 +178,7 @@ def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass]) -
             raise ApplyFailed(
                 f"{_said(cause)}. Nor could the node be brought back to what it was: {_said(exc)}"
             ) from cause
-        record.end()
+        record.end(deployment)
         raise ApplyFailed(f"{_said(cause)}. The node is as it was before") from cause
 
 
@@ -181,7 +188,7 @@ def _said(exc: Exception) -> str:
 
 
 def _other_deployment(state: NodeState) -> list[str]:
-    recorded = record.load()
+    recorded = None if owner_name(state.deployment) else record.load()
     if recorded is None or recorded.deployment == state.deployment:
         return []
     return [f"this node has deployment {recorded.deployment}; a node carries one, and {state.deployment} is another"]

@@ -40,7 +40,7 @@ COLUMNS = {
         "external_ids",
     ),
     "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config", "external_ids"),
-    "Interface": ("name", "type", "options", "external_ids", "ofport", "error"),
+    "Interface": ("name", "type", "options", "external_ids", "ofport_request", "ofport", "error"),
 }
 
 #: A row as plain data: column -> value. Optional columns are lists of at most one element, as in the database.

@@ -17,51 +17,56 @@ import typing
 
 from .changes import Change
 from .errors import TenantnetError
-from .state import STATE_DIR, NodeState, from_json, to_json
+from .state import STATE_DIR, NodeState, from_json, owner_name, to_json
 from .wait import until
 
 RECORD = pathlib.Path(STATE_DIR, "state.json")
 JOURNAL = pathlib.Path(STATE_DIR, "journal.json")
+OWNERS = pathlib.Path(STATE_DIR, "owners")  # records and journals of owners, who stand beside the deployment
 LOCK = pathlib.Path("/run/tenantnet/lock")
 LOCK_SECONDS = 60.0
 
 
-def load() -> NodeState | None:
-    """The recorded state, None when there is none; raises TenantnetError when it cannot be understood."""
+def load(deployment: str = "") -> NodeState | None:
+    """The recorded state of this node's deployment or of an owner, None when there is none.
+
+    Raises TenantnetError when it cannot be understood.
+    """
+    path = _path(RECORD, deployment)
     try:
-        return from_json(json.loads(RECORD.read_text(encoding="utf-8")))
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError) as exc:
-        raise TenantnetError(f"the recorded state {RECORD} cannot be understood: {exc}") from exc
+        raise TenantnetError(f"the recorded state {path} cannot be understood: {exc}") from exc
 
 
 def save(state: NodeState, slices: typing.Collection[str]) -> None:
     """Record the given slices as in `state` and the others as they were; a state without resources leaves no record."""
-    old = load()
+    old, path = load(state.deployment), _path(RECORD, state.deployment)
     mine = state.only(slices).resources
     taken = {(type(r), r.key) for r in mine}  # a thing may have passed from a slice that is not applied now
     kept = [r for r in old.resources if r.slice not in slices and (type(r), r.key) not in taken] if old else []
     new = NodeState(deployment=state.deployment, node=state.node, resources=(*kept, *mine))
     if not new.resources:
-        _remove(RECORD)
+        _remove(path)
     elif new != old:
-        _write(RECORD, json.dumps(to_json(new)))
+        _write(path, json.dumps(to_json(new)))
 
 
-def interrupted() -> bool:
+def interrupted(deployment: str = "") -> bool:
     """Whether an earlier run was cut short, and nothing has converged the node since."""
-    return JOURNAL.exists()
+    return _path(JOURNAL, deployment).exists()
 
 
-def begin(changes: typing.Sequence[Change]) -> None:
+def begin(changes: typing.Sequence[Change], deployment: str = "") -> None:
     """Write the journal, before the first change."""
-    _write(JOURNAL, json.dumps([change.describe() for change in changes], indent=1))
+    _write(_path(JOURNAL, deployment), json.dumps([change.describe() for change in changes], indent=1))
 
 
-def end() -> None:
+def end(deployment: str = "") -> None:
     """Remove the journal: the node is in a state that was meant."""
-    _remove(JOURNAL)
+    _remove(_path(JOURNAL, deployment))
 
 
 @contextlib.contextmanager
@@ -75,6 +80,12 @@ def lock(seconds: float = LOCK_SECONDS) -> typing.Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _path(path: pathlib.Path, deployment: str) -> pathlib.Path:
+    """The deployment's file, or an owner's of the same meaning."""
+    name = owner_name(deployment)
+    return OWNERS / f"{name}-{path.name}" if name else path
 
 
 def _locked(file: typing.TextIO) -> bool:

@@ -20,6 +20,9 @@ VERSION = 1
 #: The compilers, in the order in which their slices are applied. A slice is what one compiler gives one node.
 SLICES = ("switching", "routing", "dhcp", "metadata", "instances", "guests")
 
+#: The slices of an owner: what each resource module gives a node (see `owner`).
+MODULES = ("bridges", "flows", "namespaces", "links", "iptables", "daemons")
+
 #: Directory of everything that must survive a power failure: recorded state, files of daemons, the runtime.
 STATE_DIR = "/var/lib/tenantnet"
 
@@ -132,6 +135,7 @@ class Bridge(Resource):
     protocols: tuple[str, ...] = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)
     mcast_snooping: bool = False
+    external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # an owner's only, our own mark left out
     adopt: bool = False
 
     @property
@@ -145,8 +149,11 @@ class Port(Resource):
 
     bridge: str
     name: str
-    type: typing.Literal["", "internal", "patch", "vxlan", "gre"] = ""  # "": a device of the kernel
+    type: typing.Literal["", "internal", "patch", "vxlan", "gre", "geneve"] = ""  # "": a device of the kernel
     tag: int | None = None
+    trunks: tuple[int, ...] = ()  # VLANs, sorted; empty: all
+    vlan_mode: str = ""  # "": access with a tag, trunk without
+    ofport_request: int | None = None
     options: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)  # of the port
     external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface, our own mark left out
@@ -289,6 +296,41 @@ def _filled(resource: Resource, secrets: typing.Mapping[str, str]) -> Resource:
 def digest(*texts: str) -> str:
     """Short, stable name for a text, to tell whether a daemon has read the present one."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+_OWNER = "owner:"
+
+
+def owner(name: str) -> str:
+    """What stands in the place of a deployment on things of a person's own playbooks, beside any deployment's."""
+    return f"{_OWNER}{name}"
+
+
+def owner_name(deployment: str) -> str:
+    """Name of the owner that stands in a deployment's place; "" for a deployment."""
+    return deployment.removeprefix(_OWNER) if deployment.startswith(_OWNER) else ""
+
+
+def maker(deployment: str) -> str:
+    """Who makes the things of a deployment or of an owner, for sentences."""
+    name = owner_name(deployment)
+    return f"owner {name}" if name else "tenantnet"
+
+
+def slices_of(deployment: str) -> tuple[str, ...]:
+    """The slices that a deployment's or an owner's things may be of, in the order in which they are applied."""
+    return MODULES if owner_name(deployment) else SLICES
+
+
+def home(deployment: str, slice_: str) -> str:
+    """Directory below STATE_DIR of a slice's files, and infix of its services' names."""
+    name = owner_name(deployment)
+    return f"owner-{name}" if name else slice_
+
+
+def owner_prefix(name: str) -> str:
+    """Prefix of an owner's iptables chains: short, as people write it themselves."""
+    return f"tn-{name}-"
 
 
 def chain_prefix(slice_: str) -> str:

@@ -15,7 +15,7 @@ import typing
 
 from ..changes import Change
 from ..s6 import S6
-from ..state import SLICES, STATE_DIR, Daemon, File, Key, Resource
+from ..state import SLICES, STATE_DIR, Daemon, File, Key, Resource, home, owner_name
 from ..tree import Tree
 from . import Context
 
@@ -32,11 +32,12 @@ class FileDriver:
 
     def __init__(self, context: Context) -> None:
         self._tree = Tree(STATE_DIR)
+        self._homes = homes(context.deployment)
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         live: dict[Key, Resource] = {}
-        for slice_ in SLICES:
-            for path, entry in self._tree.read(slice_).items():
+        for home_, slice_ in self._homes.items():
+            for path, entry in self._tree.read(home_).items():
                 content = entry.content.decode(errors="surrogateescape")
                 file = File(slice=slice_, path=path, content=content, mode=entry.mode)
                 wanted = desired.get(file.key)
@@ -50,15 +51,16 @@ class FileDriver:
         return []
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
+        directories = {slice_: home_ for home_, slice_ in self._homes.items()}
         for change in changes:
             file = typing.cast(File, change.subject)
-            path = f"{file.slice}/{file.path}"
+            path = f"{directories[file.slice]}/{file.path}"
             if change.after is None:
                 self._tree.remove(path)
             else:
                 self._tree.write(path, file.content.encode(errors="surrogateescape"), file.mode)
         for slice_ in {change.slice for change in changes}:
-            self._tree.tidy(slice_)
+            self._tree.tidy(directories[slice_])
 
 
 class DaemonDriver:
@@ -68,6 +70,7 @@ class DaemonDriver:
 
     def __init__(self, context: Context) -> None:
         self._supervisor = S6()
+        self._prefixes = {slice_: f"{PREFIX}{home_}-" for home_, slice_ in homes(context.deployment).items()}
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         live: dict[Key, Resource] = {}
@@ -81,40 +84,48 @@ class DaemonDriver:
         return []
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
-        self._supervisor.remove([_service(change.subject) for change in changes if change.after is None])
+        self._supervisor.remove([self._service(change.subject) for change in changes if change.after is None])
         wanted = [typing.cast(Daemon, change.after) for change in changes if change.after is not None]
         reloaded = {c.key for c in changes if c.before and c.after and _only_reload(c.before, c.after)}
         started = [daemon for daemon in wanted if daemon.key not in reloaded]
         for daemon in started:
-            self._supervisor.write(_service(daemon), daemon.namespace, daemon.command)
+            self._supervisor.write(self._service(daemon), daemon.namespace, daemon.command)
         # One that did not run before a change that failed is not expected to run after its rollback.
-        self._supervisor.start([_service(daemon) for daemon in started if daemon.restart != NOT_RUNNING])
-        self._supervisor.reload([_service(daemon) for daemon in wanted if daemon.key in reloaded])
+        self._supervisor.start([self._service(daemon) for daemon in started if daemon.restart != NOT_RUNNING])
+        self._supervisor.reload([self._service(daemon) for daemon in wanted if daemon.key in reloaded])
         for daemon in wanted:
-            self._supervisor.record(_service(daemon), json.dumps(dataclasses.asdict(daemon), indent=1) + "\n")
+            self._supervisor.record(self._service(daemon), json.dumps(dataclasses.asdict(daemon), indent=1) + "\n")
 
     def _recorded(self, service: str) -> Daemon | None:
         """The daemon of a service of ours as it was last started; None when the service is no slice's."""
-        slice_, _dash, name = service.removeprefix(PREFIX).partition("-")
-        if slice_ not in SLICES:
+        found = [slice_ for slice_, prefix in self._prefixes.items() if service.startswith(prefix)]
+        if not found:
             return None
+        slice_, name = found[0], service.removeprefix(self._prefixes[found[0]])
         try:
             fields = json.loads(self._supervisor.recorded(service))
             return Daemon(**{**fields, "command": tuple(fields["command"]), "slice": slice_, "name": name})
         except (ValueError, TypeError, KeyError):  # killed before it was recorded
             return Daemon(slice=slice_, name=name, namespace="", command=("true",))
 
+    def _service(self, daemon: Resource) -> str:
+        slice_, name = daemon.key
+        return f"{self._prefixes[slice_]}{name}"
+
     def _runs(self, daemon: Daemon) -> bool:
         """Whether it is up, with the command that it should have, in the namespace that has the name now."""
-        service = _service(daemon)
+        service = self._service(daemon)
         if not self._supervisor.is_written(service, daemon.namespace, daemon.command):
             return False
         pid = self._supervisor.pid(service)
         return pid is not None and _inhabits(pid, daemon.namespace)
 
 
-def _service(daemon: Resource) -> str:
-    return PREFIX + "-".join(daemon.key)
+def homes(deployment: str) -> dict[str, str]:
+    """Slices that may have files and daemons by their directory; an owner's are the slice of one module."""
+    if owner_name(deployment):
+        return {home(deployment, "daemons"): "daemons"}
+    return {home(deployment, slice_): slice_ for slice_ in SLICES}
 
 
 def _only_reload(before: Resource, after: Resource) -> bool:

@@ -18,7 +18,7 @@ from ..changes import Change, line
 from ..errors import TenantnetError
 from ..ovsdb import SOCKET
 from ..run import run
-from ..state import SLICES, Flow, Key, Resource, cookie
+from ..state import Flow, Key, Resource, cookie, maker, slices_of
 from . import Context
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
@@ -28,8 +28,13 @@ _NAME = re.compile(r'"([^"]+)"')
 _NUMBER = re.compile(r"(\bin_port=|\boutput:|\bresubmit[:(])(\d+)")
 _FIRST_STAND_IN = 40000  # above every number that Open vSwitch gives by itself, below OFPP_MAX
 
-_DUMPED = re.compile(r"cookie=(?P<cookie>\w+), (?:table=(?P<table>\d+), ?)?(?P<rest>.*?)actions=(?P<actions>.*)")
+#: A cookie of 0, which many flows of others have, is not printed.
+_DUMPED = re.compile(
+    r"^ *(?:cookie=(?P<cookie>\w+), ?)?(?:table=(?P<table>\d+), ?)?(?P<rest>.*?)actions=(?P<actions>.*)", re.MULTILINE
+)
 _PARSED = re.compile(r": ADD (?:table:(?P<table>\d+) )?(?P<rest>.*?)cookie:(?P<cookie>0x1) actions=(?P<actions>.*)")
+_EXTRA = re.compile(r"\w+_timeout=|importance=|send_flow_rem|check_overlap|no_\w+_counts")
+_OLD = "reset_counts"  # what is printed of a flow that was added with an OpenFlow that knew no flags
 _DEFAULT_PRIORITY = 32768  # not printed
 
 
@@ -59,7 +64,7 @@ class FlowDriver:
     def __init__(self, context: Context) -> None:
         self._ovsdb = context.ovsdb
         self._deployment = context.deployment
-        self._slices = {cookie(context.deployment, slice_): slice_ for slice_ in SLICES}
+        self._slices = {cookie(context.deployment, slice_): slice_ for slice_ in slices_of(context.deployment)}
         self._learned = cookie(context.deployment, "learned")
         self._canonical: dict[Flow, _Rule] = {}
         self._numbers: dict[str, dict[str, int]] = {}  # bridge -> port -> number, of ports gone since the dump as well
@@ -82,7 +87,7 @@ class FlowDriver:
         """A flow of others with the match and priority of a desired one, which would overwrite it."""
         wanted = self._wanted(desired)
         return [
-            f"a flow of bridge {bridge} is in the way and was not made by tenantnet: "
+            f"a flow of bridge {bridge} is in the way and was not made by {maker(self._deployment)}: "
             f"table={rule.table}, priority={rule.priority}, {rule.match or 'any packet'}, actions={rule.actions}"
             for bridge, rule in self._dumped()
             if not rule.slice and rule != _STANDALONE and rule.key(bridge) in wanted
@@ -108,6 +113,8 @@ class FlowDriver:
 
     def _resolve(self, bridge: str, flows: typing.Sequence[Resource]) -> dict[str, int]:
         """Numbers of the ports of a bridge; raises TenantnetError when one that a new flow names has none."""
+        if bridge not in {row["name"] for row in self._ovsdb.rows("Bridge").values()}:
+            raise TenantnetError(f"flows cannot be added: bridge {bridge} does not exist")
         names = {name for flow in flows for name in _names(typing.cast(Flow, flow))}
         if absent := sorted(names - self._ovsdb.interfaces(bridge).keys()):
             raise TenantnetError(f"flows of bridge {bridge} name ports that it does not have: {', '.join(absent)}")
@@ -125,7 +132,7 @@ class FlowDriver:
             self._numbers[bridge] = self._ovsdb.ofports(bridge)
             names = {number: name for name, number in self._numbers[bridge].items()}
             for found in _DUMPED.finditer(run([*_OFCTL, "dump-flows", "--no-stats", bridge])):
-                mark = int(found["cookie"], 16)
+                mark = int(found["cookie"] or "0", 16)
                 if mark != self._learned:
                     yield bridge, _rule(found, names, self._slices.get(mark, ""))
 
@@ -155,7 +162,8 @@ def _parse(flows: typing.Sequence[Flow]) -> list[_Rule]:
 
 def _rule(found: re.Match[str], names: typing.Mapping[int, str], slice_: str) -> _Rule:
     """A line of ovs-ofctl. Timeouts and flags, which no flow of ours has, stay visible as part of the actions."""
-    *extras, last = found["rest"].strip().split(", ")
+    extras = [word for word in re.split(r",? ", found["rest"].strip(" ,")) if word not in ("", _OLD)]
+    last = extras.pop() if extras and not _EXTRA.match(extras[-1]) else ""
     priority, match = re.fullmatch(r"(?:priority=(\d+),?)?(.*)", last).groups()  # type: ignore[union-attr]
     return _Rule(
         table=int(found["table"] or 0),

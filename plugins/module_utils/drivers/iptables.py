@@ -15,29 +15,18 @@ import typing
 from ..changes import Change
 from ..errors import MissingProgram
 from ..run import run
-from ..state import SLICES, Chain, Ipset, Key, Resource, chain_prefix
+from ..state import SLICES, Chain, Ipset, Key, Resource, chain_prefix, owner_name, owner_prefix
 from . import Context
 from .namespaces import LOOPBACK, marked_slice
+from .rules import COMMANDS, Rules, Tables, canonical, parse, save
 
 #: Slices that have chains, by the prefix of their names.
 OWNERS = {chain_prefix(slice_): slice_ for slice_ in SLICES if slice_ != "guests"}
-
-COMMANDS = {"ipv4": "iptables", "ipv6": "ip6tables"}
 
 SET_TYPE = "hash:net family inet"
 SET_LIMIT = "maxelem 65536"
 #: So many changed members or more make a new set that takes the old one's place at once (Neutron's number).
 BULK = 5
-
-#: What iptables-save says, by table and chain.
-Tables = dict[str, dict[str, "Rules"]]
-
-
-class Rules(typing.NamedTuple):
-    """A live chain."""
-
-    built_in: bool
-    rules: list[str]
 
 
 class ChainDriver:
@@ -48,13 +37,15 @@ class ChainDriver:
     def __init__(self, context: Context) -> None:
         self._netns = context.netns
         self._deployment = context.deployment
+        self._marks = Marks(context.deployment)
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         mentioned = {chain.namespace for chain in desired.values() if isinstance(chain, Chain)}
         live: dict[Key, Resource] = {}
         for namespace in ["", *(n for n in self._netns.names() if n in mentioned or self._is_ours(n))]:
             for family in ("ipv4", "ipv6"):
-                live |= {c.key: c for c in _chains(namespace, family, self._save(namespace, family))}
+                saved = save(namespace, family)
+                live |= {c.key: c for c in _chains(self._marks, namespace, family, saved)}
         return live
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
@@ -68,15 +59,16 @@ class ChainDriver:
                 groups.setdefault((chain.namespace, chain.family), []).append(change)
         for (namespace, family), group in groups.items():
             tables = parse(run([f"{COMMANDS[family]}-save"], namespace=namespace))
-            run([f"{COMMANDS[family]}-restore", "--noflush"], _restore(tables, group), namespace)
+            run([f"{COMMANDS[family]}-restore", "--noflush"], _restore(self._marks, tables, group), namespace)
 
-    def _save(self, namespace: str, family: str) -> Tables:
-        try:
-            return parse(run([f"{COMMANDS[family]}-save"], namespace=namespace))
-        except MissingProgram:  # the first change tells the person, reading does not
-            return {}
+    def canonical(self, chains: typing.Sequence[Chain]) -> list[Chain]:
+        """The same chains with their rules as they will be read; raises TenantnetError for what iptables refuses."""
+        return canonical(self._netns, chains)
 
     def _is_ours(self, namespace: str) -> bool:
+        """Whether chains of ours may be there: an owner's, in anybody's namespace."""
+        if owner_name(self._deployment):
+            return True
         loopback = self._netns.ipr(namespace).link("get", index=LOOPBACK)[0]
         return marked_slice(loopback.get("ifalias"), self._deployment) is not None
 
@@ -96,10 +88,10 @@ class IpsetDriver:
             return {}
         sets: dict[str, list[str]] = {}
         for verb, name, rest in (line.split(" ", 2) for line in saved.splitlines()):
-            if _owner(name):
+            if _SETS.owner(name):
                 members = sets.setdefault(name, [])
                 members += [rest] if verb == "add" else _odd(rest)
-        found = (Ipset(slice=_owner(n), name=n, members=tuple(sorted(members))) for n, members in sets.items())
+        found = (Ipset(slice=_SETS.owner(n), name=n, members=tuple(sorted(members))) for n, members in sets.items())
         return {ipset.key: ipset for ipset in found}
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
@@ -109,42 +101,35 @@ class IpsetDriver:
         run(["ipset", "restore", "-exist"], "".join(f"{line}\n" for change in changes for line in _set_lines(change)))
 
 
-def parse(saved: str) -> Tables:
-    """Tables of an iptables-save."""
-    tables: Tables = {}
-    for line in saved.splitlines():
-        mark, rest = line[:1], line[1:]
-        if mark == "*":
-            table = tables.setdefault(rest, {})
-        elif mark == ":":
-            name, policy, _counters = rest.split(" ", 2)
-            table[name] = Rules(policy != "-", [])
-        elif mark == "-":
-            _verb, name, rule = line.split(" ", 2)
-            table[name].rules.append(rule)
-    return tables
+class Marks:
+    """Whose a chain is, by its name. An owner's jumps stand below those of a deployment, which is told apart too."""
+
+    def __init__(self, deployment: str) -> None:
+        name = owner_name(deployment)
+        self._owners = {**OWNERS, owner_prefix(name): "iptables"} if name else OWNERS
+
+    def owner(self, name: str) -> str:
+        """Slice of a chain; "" when it is not ours."""
+        return next((slice_ for prefix, slice_ in self._owners.items() if name.startswith(prefix)), "")
+
+    def jumps_to(self, rule: str) -> str:
+        """Slice of the chain that a rule jumps to; "" when it is not ours."""
+        if not any(prefix in rule for prefix in self._owners):
+            return ""
+        words = shlex.split(rule)  # a comment may say anything, in quotes
+        return next((self.owner(target) for word, target in itertools.pairwise(words) if word in ("-j", "-g")), "")
 
 
-def _owner(name: str) -> str:
-    """Slice of a chain or set; "" when it is not ours."""
-    return next((slice_ for prefix, slice_ in OWNERS.items() if name.startswith(prefix)), "")
+_SETS: typing.Final = Marks("")
 
 
-def _jumps_to(rule: str) -> str:
-    """Slice of the chain that a rule jumps to; "" when it is not ours."""
-    if not any(prefix in rule for prefix in OWNERS):
-        return ""
-    words = shlex.split(rule)  # a comment may say anything, in quotes
-    return next((_owner(target) for word, target in itertools.pairwise(words) if word in ("-j", "-g")), "")
-
-
-def _chains(namespace: str, family: str, tables: Tables) -> typing.Iterator[Chain]:
+def _chains(marks: Marks, namespace: str, family: str, tables: Tables) -> typing.Iterator[Chain]:
     """What is ours: whole chains, and the jumps of each slice in the built-in ones."""
     for table, chains in tables.items():
         for name, (built_in, rules) in chains.items():
-            parts = {_owner(name): rules}
+            parts = {marks.owner(name): rules}
             if built_in:
-                parts = {s: [r for r in rules if _jumps_to(r) == s] for s in map(_jumps_to, rules)}
+                parts = {s: [r for r in rules if marks.jumps_to(r) == s] for s in map(marks.jumps_to, rules)}
             for slice_, part in parts.items():
                 if slice_:
                     yield Chain(
@@ -157,24 +142,24 @@ def _chains(namespace: str, family: str, tables: Tables) -> typing.Iterator[Chai
                     )
 
 
-def _restore(tables: Tables, changes: typing.Sequence[Change]) -> str:
+def _restore(marks: Marks, tables: Tables, changes: typing.Sequence[Change]) -> str:
     """Input of iptables-restore: a transaction for each table."""
     lines: list[str] = []
     for table in dict.fromkeys(typing.cast(Chain, change.subject).table for change in changes):
         mine = [c for c in changes if typing.cast(Chain, c.subject).table == table]
-        lines += [f"*{table}", *_table_lines(tables.get(table, {}), mine), "COMMIT"]
+        lines += [f"*{table}", *_table_lines(marks, tables.get(table, {}), mine), "COMMIT"]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _table_lines(live: dict[str, Rules], changes: typing.Sequence[Change]) -> list[str]:
+def _table_lines(marks: Marks, live: dict[str, Rules], changes: typing.Sequence[Change]) -> list[str]:
     """Whole chains are declared, which empties them, before anything jumps to them, and removed when nothing does."""
     declared, jumps, filled, flushed, removed = [], [], [], [], []
     for change in changes:
         chain = typing.cast(Chain, change.subject)
         rules = chain.rules if change.after else ()
-        if not _owner(chain.name):
+        if not marks.owner(chain.name):
             present = live.setdefault(chain.name, Rules(True, [])).rules
-            jumps += _jump_lines(chain.name, present, rules, chain.slice)
+            jumps += _jump_lines(marks, chain.name, present, rules, chain.slice)
         elif change.after:
             declared.append(f":{chain.name} - [0:0]")
             filled += [f"-A {chain.name} {rule}" for rule in rules]
@@ -184,20 +169,20 @@ def _table_lines(live: dict[str, Rules], changes: typing.Sequence[Change]) -> li
     return [*declared, *jumps, *filled, *flushed, *removed]
 
 
-def _jump_lines(chain: str, live: list[str], wanted: typing.Sequence[str], slice_: str) -> list[str]:
+def _jump_lines(marks: Marks, chain: str, live: list[str], wanted: typing.Sequence[str], slice_: str) -> list[str]:
     """Make the jumps of a slice in a built-in chain the wanted ones; `live` follows.
 
     Those that stand in the right order stay where they are; new ones go to the top, below those of earlier slices.
     """
-    ours = [rule for rule in live if _jumps_to(rule) == slice_]
+    ours = [rule for rule in live if marks.jumps_to(rule) == slice_]
     kept = [rule for rule in ours if rule in wanted]
     if kept != [rule for rule in wanted if rule in kept]:
         kept = []
     gone = [rule for rule in ours if rule not in kept]
     for rule in gone:
         live.remove(rule)
-    earlier = SLICES[: SLICES.index(slice_)]
-    position = next((i for i, rule in enumerate(live) if _jumps_to(rule) not in earlier), len(live))
+    earlier = SLICES[: SLICES.index(slice_)] if slice_ in SLICES else SLICES
+    position = next((i for i, rule in enumerate(live) if marks.jumps_to(rule) not in earlier), len(live))
     lines = [f"-D {chain} {rule}" for rule in gone]
     for rule in wanted:
         if rule in kept:

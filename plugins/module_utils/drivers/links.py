@@ -20,7 +20,7 @@ from .. import ethtool, sysctl
 from ..changes import Change
 from ..errors import TenantnetError
 from ..netns import ignoring
-from ..state import SLICES, Key, Link, Resource, link_group
+from ..state import Key, Link, Resource, link_group, maker, slices_of
 from ..wait import until
 from . import Context
 from .link_settings import PROMISCUOUS, UP, adjust, blank, told, where
@@ -56,7 +56,7 @@ class LinkDriver:
     def __init__(self, context: Context) -> None:
         self._netns = context.netns
         self._deployment = context.deployment
-        self._slices = {link_group(context.deployment, slice_): slice_ for slice_ in SLICES}
+        self._slices = {link_group(context.deployment, slice_): slice_ for slice_ in slices_of(context.deployment)}
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         """Sysctls, bridge options and a MAC that the kernel chose are those that the desired link mentions."""
@@ -84,8 +84,9 @@ class LinkDriver:
             message = places[link.namespace].links.get(link.name) if link.namespace in places else None
             awaited = link.kind == "internal" and not link.namespace
             if message is not None and not awaited and not self._is_ours(message):
+                who = maker(self._deployment)
                 sentences.append(
-                    f"link {where(link)} exists and was not made by tenantnet: its group is {message.get('group')}"
+                    f"link {where(link)} exists and was not made by {who}: its group is {message.get('group')}"
                 )
         return sentences
 

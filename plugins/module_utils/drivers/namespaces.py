@@ -15,7 +15,7 @@ from .. import sysctl
 from ..changes import Change
 from ..netns import Session
 from ..run import run
-from ..state import Key, Module, Namespace, Resource, Sysctl
+from ..state import Key, Module, Namespace, Resource, Sysctl, maker, owner_name
 from . import Context
 
 LOOPBACK = 1  # its index in every namespace
@@ -107,8 +107,9 @@ class NamespaceDriver:
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
         """Namespaces of others with a name of ours."""
         names = [name for (name,) in desired if self._netns.exists(name)]
+        who = maker(self._deployment) if owner_name(self._deployment) else "this deployment"
         return [
-            f"network namespace {name} exists and was not made by this deployment: its lo has the alias {alias or ''!r}"
+            f"network namespace {name} exists and was not made by {who}: its lo has the alias {alias or ''!r}"
             for name, alias in ((name, self._alias(name)) for name in names)
             if marked_slice(alias, self._deployment) is None
         ]

@@ -15,9 +15,9 @@ import typing
 from ..changes import Change
 from ..errors import TenantnetError
 from ..ovsdb import Command, Row, Writer
-from ..state import Key, Port, Resource
+from ..state import Key, Port, Resource, maker, owner_name
 from . import Context
-from .bridges import SLICE, mark, owner_of
+from .bridges import SLICE, adoption, are_rivals, mark, owner_of
 
 DEAD_VLAN = 4095
 DEAD_PEER = "nonexistent-peer"
@@ -40,7 +40,7 @@ class PortDriver:
         live: dict[Key, Resource] = {}
         for bridge, row, interface in self._rows():
             wanted = desired.get((bridge["name"], row["name"]))
-            if owner_of(row) == self._deployment and (wanted is None or _works(interface)):
+            if owner_of(row) == self._deployment and (wanted is None or self._works(interface)):
                 port = _port(bridge["name"], row, interface)
                 live[port.key] = port
             elif wanted is not None and _is_adopted(bridge, row, interface, wanted):
@@ -53,12 +53,13 @@ class PortDriver:
         sentences = self._addressed(wanted)
         for bridge, row, interface in self._rows():
             port, owner = wanted.get(row["name"]), owner_of(row)
-            if owner not in ("", self._deployment, owner_of(bridge)):  # a bridge of another deployment is told as such
-                sentences.append(f"port {row['name']} of bridge {bridge['name']} belongs to deployment {owner}")
-            elif port and not owner and not _is_adopted(bridge, row, interface, port):
+            if are_rivals(owner, self._deployment):
+                if owner != owner_of(bridge):  # a bridge of another deployment is told as such
+                    sentences.append(f"port {row['name']} of bridge {bridge['name']} belongs to deployment {owner}")
+            elif port and owner != self._deployment and not _is_adopted(bridge, row, interface, port):
                 sentences.append(
                     f"port {port.name} is wanted in bridge {port.bridge}; "
-                    f"it exists in bridge {bridge['name']} and was not made by tenantnet"
+                    f"it exists in bridge {bridge['name']} and was not made by {maker(self._deployment)}"
                 )
         return sentences
 
@@ -79,7 +80,7 @@ class PortDriver:
         ports = [typing.cast(Port, change.after) for change in changes if change.after is not None]
         if ports:
             self._ovsdb.transact([self._update(port) for port in ports])
-            self._settle(ports, _works)
+            self._settle(ports, self._works)
 
     def _addressed(self, wanted: typing.Mapping[str, Port]) -> list[str]:
         """A NIC in a bridge takes nothing to the node's own IP stack any more: its addresses would be lost."""
@@ -88,8 +89,8 @@ class PortDriver:
         present = {row["name"] for row in self._ovsdb.rows("Port").values()}
         return [
             f"{name} carries this node's address {message.get('address')}, which would be cut off in bridge "
-            f"{wanted[name].bridge}; use another NIC, or move the address to the bridge and let "
-            "tenantnet_adopt_bridges name it"
+            f"{wanted[name].bridge}; use another NIC, or move the address to the bridge and "
+            f"{adoption(self._deployment)}"
             for message in ipr.get_addr(scope=_GLOBAL)
             if (name := names.get(message["index"], "")) in wanted and not wanted[name].type and name not in present
         ]
@@ -101,9 +102,18 @@ class PortDriver:
             for row in (ports[key] for key in bridge["ports"]):
                 yield bridge, row, interfaces[row["interfaces"][0]]
 
+    def _works(self, interface: Row) -> bool:
+        """Numbered and without an error. A deployment has both ends of a patch; an owner may make the other one later.
+
+        What ovs-vswitchd said of the dead peer may still stand when the real one came.
+        """
+        stale = DEAD_PEER in "".join(interface["error"]) and interface["options"].get("peer") != DEAD_PEER
+        waits = interface["type"] == "patch" and bool(owner_name(self._deployment))
+        return _is_numbered(interface) and (not interface["error"] or stale or waits)
+
     def _creation(self, port: Port) -> Command:
         columns = _port_columns(port, self._deployment)
-        if port.tag is not None:
+        if port.tag is not None or port.trunks or port.vlan_mode:
             columns.update(tag=[DEAD_VLAN], vlan_mode=["trunk"], trunks=[DEAD_VLAN])
         options = {**port.options, "peer": DEAD_PEER} if port.type == "patch" else port.options
         return lambda writer: _insert_port(writer, port, columns, {**_interface_columns(port), "options": options})
@@ -130,14 +140,18 @@ class PortDriver:
 
 
 def _port(bridge: str, row: Row, interface: Row) -> Port:
-    """A port with trunks or a VLAN mode is not what we make: it reads as dead, so that the difference shows."""
-    tag = [DEAD_VLAN] if row["trunks"] or row["vlan_mode"] else row["tag"]
+    """Canonical form; of a dead port its VLAN says it all."""
+    dead = row["trunks"] == [DEAD_VLAN]
+    tag = [DEAD_VLAN] if dead else row["tag"]
     return Port(
         slice=row["external_ids"].get(SLICE, ""),
         bridge=bridge,
         name=row["name"],
         type=_type(interface),
         tag=tag[0] if tag else None,
+        trunks=() if dead else tuple(sorted(row["trunks"])),
+        vlan_mode="" if dead else next(iter(row["vlan_mode"]), ""),
+        ofport_request=next(iter(interface["ofport_request"]), None),
         options=interface["options"],
         other_config=row["other_config"],
         external_ids=interface["external_ids"],
@@ -150,12 +164,6 @@ def _type(interface: Row) -> typing.Any:
 
 def _is_numbered(interface: Row) -> bool:
     return bool(interface["ofport"]) and interface["ofport"][0] > 0
-
-
-def _works(interface: Row) -> bool:
-    """Numbered and without an error; what ovs-vswitchd said of the dead peer may still stand when the real one came."""
-    stale = DEAD_PEER in "".join(interface["error"]) and interface["options"].get("peer") != DEAD_PEER
-    return _is_numbered(interface) and (not interface["error"] or stale)
 
 
 def _is_adopted(bridge: Row, row: Row, interface: Row, wanted: Resource) -> bool:
@@ -175,15 +183,20 @@ def _is_birth(change: Change) -> bool:
 def _port_columns(port: Port, deployment: str) -> Row:
     return {
         "tag": [] if port.tag is None else [port.tag],
-        "vlan_mode": [],
-        "trunks": [],
+        "vlan_mode": [port.vlan_mode] if port.vlan_mode else [],
+        "trunks": list(port.trunks),
         "other_config": port.other_config,
         "external_ids": mark(deployment, port.slice),
     }
 
 
 def _interface_columns(port: Port) -> Row:
-    return {"type": port.type, "options": port.options, "external_ids": port.external_ids}
+    return {
+        "type": port.type,
+        "options": port.options,
+        "external_ids": port.external_ids,
+        "ofport_request": [] if port.ofport_request is None else [port.ofport_request],
+    }
 
 
 def _insert_port(writer: Writer, port: Port, columns: Row, interface_columns: Row) -> None:

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Static IPv4 routes. Those in a namespace of ours are ours; a DHCP client's are of protocol boot, not static."""
+"""Static IPv4 routes, which carry no mark. A DHCP client's are of protocol boot, not static, and never ours.
+
+Those in a namespace of a deployment are the deployment's. An owner's are those through a link of his, wherever it is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import typing
 from ..changes import Change
 from ..errors import TenantnetError
 from ..netns import NetlinkError, ignoring
-from ..state import Key, Resource, Route
+from ..state import Key, Resource, Route, link_group, maker, owner_name
 from . import Context
 from .survey import Message, Place, look, survey
 
@@ -22,29 +25,50 @@ _UNIVERSE, _LINK = 0, 253  # RT_SCOPE_UNIVERSE, RT_SCOPE_LINK
 
 
 class RouteDriver:
-    """Routes in the main tables of namespaces of ours."""
+    """Routes in main tables."""
 
     kind: type[Resource] = Route
 
     def __init__(self, context: Context) -> None:
         self._netns = context.netns
         self._deployment = context.deployment
+        self._group = link_group(context.deployment, "links") if owner_name(context.deployment) else 0
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
-        """A route carries no mark: its slice is the desired one's, or that of its namespace."""
+        """The slice of a route is the desired one's, or that of its namespace; an owner's are all of one."""
         live: dict[Key, Resource] = {}
         for place in survey(self._netns, self._deployment).values():
-            if place.slice is not None:
-                for message in self._netns.ipr(place.namespace).get_routes(family=_IPV4, table=_MAIN):
-                    key = (place.namespace, _destination(message))
-                    if message["proto"] == _STATIC and key not in live:  # of equal ones the first is in use
-                        slice_ = desired[key].slice if key in desired else place.slice
-                        live[key] = _route(place, message, slice_)
+            for message in self._dump(place):
+                key = (place.namespace, _destination(message))
+                if message["proto"] == _STATIC and key not in live:  # of equal ones the first is in use
+                    slice_ = desired[key].slice if key in desired else place.slice
+                    live[key] = _route(place, message, "links" if self._group else slice_ or "")
         return live
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
-        """Nothing: in a namespace of ours, a route to where we have one is replaced, whoever made it."""
-        return []
+        """In a namespace of a deployment, nothing: a route to where we have one is replaced, whoever made it."""
+        if not self._group:
+            return []
+        places = self._places({namespace for namespace, _destination in desired})
+        return [
+            f"a route to {_destination(message)} exists{f' in namespace {name}' if name else ''} and was not made by "
+            f"{maker(self._deployment)}: it goes through {place.names.get(message.get('oif'), 'nothing')}"
+            for name, place in places.items()
+            for message in self._netns.ipr(name).get_routes(family=_IPV4, table=_MAIN)
+            if (name, _destination(message)) in desired and not self._passes(place, message)
+        ]
+
+    def _dump(self, place: Place) -> list[Message]:
+        """Routes of a namespace, as far as they may be ours."""
+        if not self._group and place.slice is None:
+            return []
+        found = self._netns.ipr(place.namespace).get_routes(family=_IPV4, table=_MAIN)
+        return [message for message in found if not self._group or self._passes(place, message)]
+
+    def _passes(self, place: Place, message: Message) -> bool:
+        """Whether a route goes through a link of the owner."""
+        link = place.links.get(place.names.get(message.get("oif"), ""))
+        return link is not None and link.get("group") == self._group
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
         """Routes without a next hop come first and go last: the next hops of others may lie behind them."""

@@ -8,6 +8,7 @@ import dataclasses
 import typing
 
 from ..netns import Netns
+from ..state import owner_name
 from .namespaces import marked_slice
 
 _PERMANENT = 0x80  # IFA_F_PERMANENT: an address without it has a lifetime, and belongs to a DHCP client
@@ -28,8 +29,13 @@ class Place:
 
 
 def survey(netns: Netns, deployment: str, mentioned: typing.Collection[str] = ()) -> dict[str, Place]:
-    """The node's own namespace, those that are ours, and those that are mentioned, as far as they exist."""
+    """The node's own namespace, those that are ours, and those that are mentioned, as far as they exist.
+
+    An owner may have links in anybody's namespace: all of them.
+    """
     places = (look(netns, deployment, namespace) for namespace in ("", *netns.names()))
+    if owner_name(deployment):
+        return {p.namespace: p for p in places}
     return {p.namespace: p for p in places if not p.namespace or p.slice is not None or p.namespace in mentioned}
 
 
