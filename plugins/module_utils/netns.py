@@ -111,11 +111,11 @@ class Netns:
     @contextlib.contextmanager
     def scratch(self) -> typing.Iterator[None]:
         """Be in a new namespace that nobody else sees, and that ends with this. Not to be nested."""
-        _call("unshare", _CLONE_NEWNET)
+        kernel.unshare(kernel.CLONE_NEWNET)
         try:
             yield
         finally:
-            _call("setns", self._home, _CLONE_NEWNET)
+            kernel.setns(self._home)
 
     def delete(self, name: str) -> None:
         """Take the name away. The kernel destroys the namespace a little later, when its last process has gone."""
