@@ -39,10 +39,8 @@ def change(
     `mentioned` is a hint, as the recorded state is one, of what cannot be told from the things themselves: how a person
     writes a flow, or which sysctls are meant. Raises what `engine.apply` raises.
     """
-    with (
-        contextlib.closing(Context(deployment, Ovsdb(), Netns())) as context,
-        contextlib.nullcontext() if check else record.lock(),
-    ):
+    context = Context(deployment, Ovsdb(), Netns())
+    with contextlib.closing(context), contextlib.nullcontext() if check else record.lock():
         drivers = _drivers(context, kinds)
         live = _live(drivers, deployment, slice_, mentioned)
         state = NodeState(deployment=deployment, node="", resources=tuple(wanted(drivers, live)))

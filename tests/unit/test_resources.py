@@ -22,11 +22,13 @@ P1 = {"name": "p1", "tag": 1, "options": {"a": "1"}}
 P2 = {"name": "p2"}
 BR0 = {"name": "br0", "mcast_snooping": True, "other_config": {"a": "1"}, "ports": [P1, P2]}
 BR1 = {"name": "br1"}
-LIVE = [BR0, BR1]
+LIVE = (BR0, BR1)
 CHANGE = {"name": "br0", "other_config": {"b": "2"}, "ports": [{"name": "p1", "tag": 2, "options": {"b": "2"}}]}
 
 
-def combined(state: typing.Any, *given: Item, view: View = bridges.VIEW, live: list[Item] = LIVE) -> list[Item]:
+def combined(
+    state: typing.Any, *given: Item, view: View = bridges.VIEW, live: typing.Sequence[Item] = LIVE
+) -> list[Item]:
     return combine(state, view, live, given)
 
 
@@ -68,7 +70,7 @@ def test_deleted_looks_at_names_only_and_without_any_takes_all() -> None:
 
 
 def test_a_port_leaves_the_bridge_that_it_was_in() -> None:
-    live = bridges.make_way(LIVE, [{"name": "br1", "ports": [{"name": "p1"}]}])
+    live = bridges.make_way([*LIVE], [{"name": "br1", "ports": [{"name": "p1"}]}])
     assert live == [{**BR0, "ports": [P2]}, BR1]
 
 

@@ -66,7 +66,7 @@ class BridgeDriver:
         self._ovsdb.transact([self._command(change) for change in changes])
         for bridge in (c.after for c in changes if c.before is None and isinstance(c.after, Bridge)):
             what = f"bridge {bridge.name} to work with datapath_type {bridge.datapath_type}"
-            kernel = "; does the kernel have the module of Open vSwitch?" if bridge.datapath_type == "system" else ""
+            kernel = " (does the kernel have the module of Open vSwitch?)" if bridge.datapath_type == "system" else ""
             self._ovsdb.wait(lambda name=bridge.name: name in self._ovsdb.ofports(name), f"{what}{kernel}")  # type: ignore[misc]
 
     def _command(self, change: Change) -> Command:

@@ -172,7 +172,7 @@ def _is_value(kind: Kind, value: typing.Any) -> bool:
         return bool(str(ipaddress.IPv4Address(value)) == value)
     if kind == "mac":
         return _MAC.fullmatch(value) is not None
-    return type(value) is int  # and not a bool
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _line(pin: Pin) -> str:
