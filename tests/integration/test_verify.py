@@ -62,13 +62,23 @@ FAULTS = (
         "security groups are not asked",
         ("iptables -D FORWARD -j tenantnet-sg-FORWARD",),
         ("security", "spoofing"),
-        ("stay closed", "a packet with a forged address", "a DHCP server's reply"),
+        (
+            "stay closed",
+            "a packet with a forged address",
+            "a DHCP server's reply",
+            "one from another port than a DHCP server's",
+        ),
     ),
     Fault(  # either of the two that look at it is enough
         "nobody looks at the MAC of a packet",
         (FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'), "iptables -D FORWARD -j tenantnet-sg-FORWARD"),
         ("spoofing",),
-        ("a packet with a forged MAC", "a packet with a forged address", "a DHCP server's reply"),
+        (
+            "a packet with a forged MAC",
+            "a packet with a forged address",
+            "a DHCP server's reply",
+            "one from another port than a DHCP server's",
+        ),
     ),
     Fault(
         "members of a group are unknown",
