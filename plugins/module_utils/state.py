@@ -43,7 +43,7 @@ class Resource:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Module(Resource):
-    """A kernel module that must be loaded; `sysctls` are set only if it was us who loaded it (lab.md 4, bridge-nf)."""
+    """A kernel module that must be loaded; `sysctls` are set only if it was us who loaded it."""
 
     name: str
     probe: str  # a path that exists when the feature is there, as a module or built in
@@ -100,7 +100,7 @@ class Link(Resource):
     addresses: tuple[str, ...] = ()  # address/prefix length, sorted
     up: bool = True
     promiscuous: bool = False
-    tx_checksum: bool = True  # False where the far end is Open vSwitch's userspace datapath (lab.md, first page)
+    tx_checksum: bool = True  # False where the far end is Open vSwitch's userspace datapath: nobody there fills it in
     bridge: dict[str, int] = dataclasses.field(default_factory=dict)  # IFLA_BR_* of a bridge, lower case without prefix
     sysctls: dict[str, str] = dataclasses.field(
         default_factory=dict

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""What an instance may read about itself: the trees of OpenStack and of EC2, as Nova has them (experience.md 4.1).
+"""What an instance may read about itself: the trees of OpenStack and of EC2, as Nova has them.
 
 Pure: an instance is what plan/metadata.py wrote about it; a page is a path in one of the trees. Both are needed by
 everybody, as cloud-init's OpenStack data source reads the EC2 tree too.

@@ -242,7 +242,7 @@ def _no_host_nat(ports: list[model.Port]) -> dict[str, list[str]]:
 
 
 def _no_ipv6(ports: list[model.Port]) -> dict[str, list[str]]:
-    """IPv6 is dropped both ways until it is a feature: every guest has a link-local address (lab.md 4)."""
+    """IPv6 is dropped both ways until it is a feature: every guest has a link-local address."""
     into, forward = [], []
     for port in sorted(ports, key=lambda p: p.id):
         into.append(f"-i {names.device('qbr', port.id)} -j DROP")

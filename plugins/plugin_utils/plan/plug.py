@@ -4,7 +4,7 @@
 
 The kernel's datapath gets an internal port of Open vSwitch that is moved into the namespace, as Neutron does it. After
 a restart of ovs-vswitchd the userspace datapath leaves such ports behind without carrier, so it gets a veth pair
-(lab.md 4) whose two ends carry the same name: on br-int and in the namespace everything is called as in tutorials.
+whose two ends carry the same name: on br-int and in the namespace everything is called as in tutorials.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def interface_ids(port: model.Port) -> dict[str, str]:
 def shield(slice_: str, nic: str) -> list[Resource]:
     """Sysctls that keep the kernel silent on a device that is not ours and sits in a bridge of the userspace datapath.
 
-    The kernel sees every frame that Open vSwitch receives there (lab.md 4); what is IP, `switching` drops in raw
+    The kernel sees every frame that Open vSwitch receives there; what is IP, `switching` drops in raw
     PREROUTING.
     """
     return [

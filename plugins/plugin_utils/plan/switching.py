@@ -250,7 +250,7 @@ def _tunnelled(network: model.Network, vlan: int, remotes: list[str]) -> list[Re
 
 
 def _shields(topology: model.Topology, node: model.Node) -> list[Resource]:
-    """With the userspace datapath the kernel sees each frame of a bridged device too: it must not answer (lab.md 4)."""
+    """With the userspace datapath the kernel sees each frame of a bridged device too: it must not answer."""
     if node.datapath != "netdev":
         return []
     nics = [node.interfaces[p.name] for p in _physical_networks(topology, node)]
