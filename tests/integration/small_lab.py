@@ -13,7 +13,9 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Tenant
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import lab, process, spec
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import DISKS, RUNTIME, Machine
 
-NAME, OTHER = "t-lab-a", "t-lab-b"
+from .names import lab_name
+
+NAME, OTHER = lab_name("life-a"), lab_name("life-b")
 
 
 def small(last: int, mtu: int = 1500) -> list[spec.Spec]:
@@ -48,10 +50,10 @@ class Traces:
     def __init__(self) -> None:
         self.links = sorted(os.listdir("/sys/class/net"))
         self.mounts = [
-            line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if "t-lab-" in line
+            line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if lab_name("life") in line
         ]
         self.names = sorted(os.listdir("/run/netns")) if pathlib.Path("/run/netns").is_dir() else []
-        self.files = [str(path) for top in (RUNTIME, DISKS) for path in top.glob("t-lab-*")]
+        self.files = [str(path) for top in (RUNTIME, DISKS) for path in top.glob(lab_name("life-*"))]
         self.processes = process.marked(f"{NAME}/") + process.marked(f"{OTHER}/")
 
     def __eq__(self, other: object) -> bool:

@@ -11,8 +11,10 @@ import sys
 import typing
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import DISKS
 
 from .deployment import ROOT, Deployment
+from .names import lab_name
 
 BIN = pathlib.Path(sys.executable).parent
 CONFIG = "[defaults]\ncollections_path = collections\n"
@@ -70,7 +72,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Project
     galaxy(directory, "build", "--output-path", str(directory), str(ROOT))
     (archive,) = directory.glob("tenantnet-ovs-*.tar.gz")
     galaxy(directory, "install", "--offline", "--collections-path", "collections", str(archive))
-    yield Project(collection(directory) / "inventories/lab", directory, "t-collection")
+    yield Project(collection(directory) / "inventories/lab", directory, lab_name("collection"))
 
 
 def galaxy(directory: pathlib.Path, *arguments: str) -> None:
@@ -116,4 +118,4 @@ def test_its_playbooks_run_from_there_and_write_nothing_there(project: Project) 
     finally:
         project.succeed("destroy")
     assert files(top, ".") == before
-    assert not pathlib.Path("/var/lib/tenantnet-lab/t-collection").exists()
+    assert not (DISKS / lab_name("collection")).exists()

@@ -19,6 +19,8 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import M
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Link, NodeState, to_json
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
+from .names import lab_name
+
 ROOT = pathlib.Path(__file__).parents[2]
 ID = "5d6a2f0e-8f6c-5d43-9d0e-111111111111"
 NETNS = f"guest-{ID}"
@@ -42,7 +44,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.fixture(scope="module")
 def node() -> typing.Iterator[Machine]:
     """A machine with a tap into the network namespace of a guest, and a DHCP server on it."""
-    machine = Machine("t-guest", "compute1")
+    machine = Machine(lab_name("guest"), "compute1")
     machine.remove()
     try:
         machine.start()

@@ -15,11 +15,12 @@ import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import lab, process, shell, spec
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import Machine
 
+from .names import lab_name
 from .small_lab import pings
 
 ROOT = pathlib.Path(__file__).parents[2]
 BIN = pathlib.Path(sys.executable).parent
-NAME = "t-lab"
+NAME = lab_name("lab")
 INVENTORY = ["--inventory", "inventories/lab/hosts.yml", "--extra-vars", f"tenantnet_lab={NAME}"]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -19,6 +19,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import M
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 from .deployment import Deployment
+from .names import lab_name
 
 SOURCE = pathlib.Path(__file__).parent / "topologies/metadata"
 KEYS = {
@@ -55,7 +56,7 @@ class Guest:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deployment]:
-    deployment = Deployment(SOURCE, tmp_path_factory.mktemp("metadata"), "t-metadata")
+    deployment = Deployment(SOURCE, tmp_path_factory.mktemp("metadata"), lab_name("metadata"))
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("failures")))  # what failed verifications leave behind
     try:

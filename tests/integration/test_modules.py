@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from .ansible_node import ROOT, AnsibleNode, Result, bare
+from .names import lab_name
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -26,7 +27,7 @@ Config = list[dict[str, typing.Any]]
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[AnsibleNode]:
     """What one module needs of another is there, as another owner's."""
-    with bare("t-modules", tmp_path_factory.mktemp("modules")) as found:
+    with bare(lab_name("modules"), tmp_path_factory.mktemp("modules")) as found:
         bridge = {"name": "br-base", "datapath_type": "netdev", "ports": [{"name": "base0", "type": "internal"}]}
         base = task("namespaces", [{"name": "base"}], owner="base"), task("bridges", [bridge], owner="base")
         assert not [result["msg"] for result in found.tasks(*base) if result["failed"]]

@@ -13,6 +13,8 @@ import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import ovs
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import Machine
 
+from .names import lab_name
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.fixture(scope="module")
 def bare() -> typing.Iterator[Machine]:
     """A machine with Open vSwitch and without NICs."""
-    machine = Machine("t-node", "bare")
+    machine = Machine(lab_name("node"), "bare")
     machine.remove()
     try:
         machine.start(ovs.services(machine))

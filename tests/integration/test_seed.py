@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import re
 import signal
 import typing
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import DISKS
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 from .deployment import ROOT, Deployment
+from .names import lab_name
 
 MEMBERS = "topology/projects/demo.yml"
 SECOND = """\
@@ -47,11 +48,11 @@ STATUS = ("/var/lib/tenantnet/bin/tenantnet-node", "status")
 
 @pytest.fixture(scope="module")
 def seed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deployment]:
-    deployment = Deployment(ROOT / "inventories" / "lab", tmp_path_factory.mktemp("seed"), "t-seed")
+    deployment = Deployment(ROOT / "inventories" / "lab", tmp_path_factory.mktemp("seed"), lab_name("seed"))
     deployment.succeed("lab")
     yield deployment
     deployment.succeed("destroy")
-    assert not pathlib.Path("/var/lib/tenantnet-lab/t-seed").exists()
+    assert not (DISKS / lab_name("seed")).exists()
 
 
 def test_check_mode_on_bare_nodes_shows_exactly_what_the_run_then_does(seed: Deployment) -> None:

@@ -16,6 +16,7 @@ import typing
 import pytest
 
 from .deployment import Deployment
+from .names import lab_name
 
 SOURCE = pathlib.Path(__file__).parent / "topologies/verify"
 
@@ -115,7 +116,7 @@ FAULTS = (
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deployment]:
-    deployment = Deployment(SOURCE, tmp_path_factory.mktemp("verify"), "t-verify")
+    deployment = Deployment(SOURCE, tmp_path_factory.mktemp("verify"), lab_name("verify"))
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("failures")))  # what failed verifications leave behind
     try:

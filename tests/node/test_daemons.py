@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -192,11 +193,17 @@ def test_a_daemon_that_is_killed_comes_back_by_itself(node):
     until(lambda: pid(INSIDE) not in (0, before) and node.diff(INSIDE) == [], "the daemon to come back")
 
 
+def ignored_signals(process: pathlib.Path) -> set[int]:
+    """What the process ignores; 32 and 33 may be among it, which the C library lets no program set (signal(7))."""
+    (line,) = re.findall(r"^SigIgn:\t(\w+)$", process.joinpath("status").read_text(), re.MULTILINE)
+    return {number for number in range(1, 65) if int(line, 16) >> (number - 1) & 1}
+
+
 def test_a_daemon_inherits_nothing_of_what_starts_it(node):
     sleeper = dataclasses.replace(PLAIN, command=("sleep", "1000"))
     node.converge(sleeper)
     process = pathlib.Path(f"/proc/{pid(sleeper)}")
-    assert "SigIgn:\t0000000000000000\n" in process.joinpath("status").read_text()
+    assert ignored_signals(process).isdisjoint(signal.valid_signals())
     assert sorted(fd.name for fd in process.joinpath("fd").iterdir()) == ["0", "1", "2"]
 
 
