@@ -45,8 +45,10 @@ class Deployment:
 
     def __init__(self, source: pathlib.Path, directory: pathlib.Path, lab: str) -> None:
         self.directory, self.lab = directory, lab
-        shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock.yml"))
-        self.edit("hosts.yml", "tenantnet_lab: lab", f"tenantnet_lab: {lab}")
+        shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock.yml", "rich"))
+        text, count = re.subn(r"tenantnet_lab: \w+", f"tenantnet_lab: {lab}", self.hosts.read_text())
+        assert count == 1, "hosts.yml names no lab"
+        self.hosts.write_text(text)
 
     @property
     def hosts(self) -> pathlib.Path:

@@ -94,7 +94,16 @@ def files(top: pathlib.Path, *below: str) -> set[str]:
 
 
 def test_all_that_it_needs_is_published(project: Project) -> None:
-    parts = ("plugins", "roles", "playbooks", "docs", "meta", "tests/datapath", "inventories/lab/topology")
+    parts = (
+        "plugins",
+        "roles",
+        "playbooks",
+        "docs",
+        "meta",
+        "tests/datapath",
+        "inventories/lab/topology",
+        "inventories/lab/rich",
+    )
     assert files(collection(project.directory), *parts) == files(ROOT, *parts)
 
 
@@ -102,9 +111,8 @@ def test_nothing_else_is_published(project: Project) -> None:
     top = collection(project.directory)
     assert {path.name for path in top.iterdir()} == PUBLISHED
     assert files(top, "tests") == {"tests/config.yml", *files(ROOT, "tests/datapath")}
-    assert files(top, "inventories") == {"inventories/lab/hosts.yml", *files(ROOT, "inventories/lab/topology")} | {
-        "inventories/lab/topology.lock.yml"
-    }
+    topologies = files(ROOT, "inventories/lab/topology", "inventories/lab/rich")
+    assert files(top, "inventories") == {"inventories/lab/hosts.yml", "inventories/lab/topology.lock.yml", *topologies}
 
 
 def test_its_playbooks_run_from_there_and_write_nothing_there(project: Project) -> None:

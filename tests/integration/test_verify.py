@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
 import typing
 
 import pytest
 
-from .deployment import Deployment
+from .deployment import ROOT, Deployment
 from .names import lab_name
 
-SOURCE = pathlib.Path(__file__).parent / "topologies/verify"
+SOURCE = ROOT / "inventories/lab/rich"
 
 
 @dataclasses.dataclass(frozen=True)

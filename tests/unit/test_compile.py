@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "states"
 CASES = {
     "seed": ROOT / "inventories" / "lab",
-    "verify": ROOT / "tests" / "integration" / "topologies" / "verify",
+    "rich": ROOT / "inventories" / "lab" / "rich",
 }
 
 
