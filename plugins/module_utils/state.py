@@ -228,13 +228,17 @@ class File(Resource):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon(Resource):
-    """A supervised process. It is restarted when `restart` changes, sent SIGHUP when `reload` changes."""
+    """A supervised process. It is restarted when `restart` changes, sent SIGHUP when `reload` changes.
+
+    Of a dnsmasq that has a directory `leases`, the leases that its hosts do not have are released after either.
+    """
 
     name: str
     namespace: str
     command: tuple[str, ...]
     restart: str = ""  # digest of what it reads only at its start
     reload: str = ""  # digest of what it reads again on SIGHUP
+    leases: str = ""  # directory of dnsmasq's `leases` and `host`
 
     @property
     def key(self) -> Key:

@@ -13,6 +13,7 @@ import json
 import pathlib
 import typing
 
+from .. import leases
 from ..changes import Change
 from ..s6 import S6
 from ..state import SLICES, STATE_DIR, Daemon, File, Key, Resource, home, owner_name
@@ -70,6 +71,7 @@ class DaemonDriver:
 
     def __init__(self, context: Context) -> None:
         self._supervisor = S6()
+        self._netns = context.netns
         self._prefixes = {slice_: f"{PREFIX}{home_}-" for home_, slice_ in homes(context.deployment).items()}
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
@@ -93,6 +95,9 @@ class DaemonDriver:
         # One that did not run before a change that failed is not expected to run after its rollback.
         self._supervisor.start([self._service(daemon) for daemon in started if daemon.restart != NOT_RUNNING])
         self._supervisor.reload([self._service(daemon) for daemon in wanted if daemon.key in reloaded])
+        for daemon in wanted:
+            if daemon.leases and daemon.restart != NOT_RUNNING:
+                leases.release(self._netns, daemon.namespace, daemon.leases)
         for daemon in wanted:
             self._supervisor.record(self._service(daemon), json.dumps(dataclasses.asdict(daemon), indent=1) + "\n")
 

@@ -69,6 +69,7 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
         security_groups=_by_id(groups.values()),
         instances=_by_id(_plugged(instances.values(), plans)),
         local_vlans=local_vlans,
+        dns_forwarders=topology.provider.dns_forwarders,
     )
     return resolved, pins.lock()
 

@@ -9,7 +9,17 @@ import typing
 from collections.abc import Mapping
 
 Group = typing.Literal[
-    "structure", "leases", "metadata", "switching", "routing", "floating", "security", "spoofing", "node", "isolation"
+    "structure",
+    "leases",
+    "names",
+    "metadata",
+    "switching",
+    "routing",
+    "floating",
+    "security",
+    "spoofing",
+    "node",
+    "isolation",
 ]
 
 #: In the order in which people want to read them: what is there, what works, what must not.

@@ -1,47 +1,124 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of DHCP: what each instance's client was told, and what it made of it."""
+"""Checks of DHCP: what each instance's client was told, what it made of it, and whom a server knows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..topology import model
+from ..topology import dhcp_options, model
 from . import checks_places as places
-from . import dhcp
+from . import dhcp, dhcp_files
 from .check import Check
+
+STRANGER = "02:00:00:00:00:01"  # a MAC of nobody's: those of ports begin otherwise, whoever chose them
+
+#: What a port may be told instead of what its subnet says.
+ROUTER, DNS, DOMAIN, SEARCH, ROUTES = (
+    dhcp_options.code(name)
+    for name in ("router", "dns-server", "domain-name", "domain-search", "classless-static-route")
+)
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
-    """A lease for each instance port on a subnet with DHCP."""
-    for port in places.addressed(topology):
-        network = topology.networks[port.network]
-        subnet = topology.subnet(port.fixed_ips[0].subnet)
-        place = places.of(topology, port)
-        yield Check(
-            id=f"lease.{place['label']}",
-            title=f"{place['label']} has its lease of {port.fixed_ips[0].address}: routes, DNS, MTU {network.mtu}",
-            group="leases",
-            node=port.node,
-            kind="lease",
-            args={"place": place, "expected": _expected(topology, network, subnet, port)},
-            requires_guest=True,
-        )
+    """A lease for each instance port on a subnet with DHCP; for each network, whom its servers answer."""
+    ports = places.addressed(topology)
+    firsts = {port.network: port.id for port in reversed(ports)}
+    for port in ports:
+        yield _lease(topology, port)
+    for port in ports:
+        if firsts[port.network] == port.id or port.extra_dhcp_opts:
+            yield _offer(topology, port)
+        if firsts[port.network] == port.id:
+            yield from _strangers(topology, port, ports)
+
+
+def _lease(topology: model.Topology, port: model.Port) -> Check:
+    network, place = topology.networks[port.network], places.of(topology, port)
+    subnet = topology.subnet(port.fixed_ips[0].subnet)
+    address = port.fixed_ips[0].address
+    return Check(
+        id=f"lease.{place['label']}",
+        title=f"{place['label']} has its lease of {address}: name, routes, DNS, MTU {network.mtu}",
+        group="leases",
+        node=port.node,
+        kind="lease",
+        args={"place": place, "expected": _expected(topology, network, subnet, port)},
+        requires_guest=True,
+    )
 
 
 def _expected(
     topology: model.Topology, network: model.Network, subnet: model.Subnet, port: model.Port
 ) -> dict[str, object]:
-    """What the client must have recorded, and what its NIC must have."""
-    servers = places.ports_of(topology, network.id, "dhcp")
+    """What the client must have recorded, and what its NIC must have; `routes` by the server that it heard."""
+    own = {dhcp_options.code(option) for option, _value in port.extra_dhcp_opts}
+    servers = {
+        ip.address: [list(route) for route in dhcp_files.classless_routes(topology, network, subnet, server)]
+        for server in places.ports_of(topology, network.id, "dhcp")
+        for ip in server.fixed_ips
+        if ip.subnet == subnet.id
+    }
     return {
         "address": port.fixed_ips[0].address,
         "prefixlen": subnet.prefixlen,
         "mac": port.mac,
         "mtu": network.mtu,
-        "gateway": subnet.gateway_ip,
-        "routes": [list(route) for route in dhcp.classless_routes(topology, network, subnet)],
-        "dns": list(subnet.dns_nameservers),
-        "servers": [ip.address for p in servers for ip in p.fixed_ips if ip.subnet == subnet.id],
+        "gateway": subnet.gateway_ip if ROUTER not in own else None,
+        "routes": {server: [] if ROUTES in own else routes for server, routes in servers.items()},
+        "dns": dhcp_files.nameservers(topology, network, subnet) if DNS not in own else [],
+        "hostname": topology.instances[port.device].name,
+        "domain": network.dns_domain if not own & {DOMAIN, SEARCH} else None,
         "seconds": dhcp.LEASE_SECONDS,
     }
+
+
+def _offer(topology: model.Topology, port: model.Port) -> Check:
+    """Every server offers the same address, and what is for this port alone."""
+    place, servers = places.of(topology, port), _servers(topology, port)
+    options = {str(dhcp_options.code(o)): dhcp_options.wire(o, value).hex() for o, value in port.extra_dhcp_opts}
+    by = f"each of its {len(servers)} DHCP servers" if len(servers) > 1 else "its DHCP server"
+    more = f", with {_listed(port)} of its own" if options else ""
+    return Check(
+        id=f"offer.{place['label']}",
+        title=f"{place['label']} is offered {port.fixed_ips[0].address} by {by}{more}",
+        group="leases",
+        node=port.node,
+        kind="offer",
+        args={"place": place, "address": port.fixed_ips[0].address, "servers": servers, "options": options},
+        requires_guest=True,
+    )
+
+
+def _listed(port: model.Port) -> str:
+    return ", ".join(option for option, _value in port.extra_dhcp_opts)
+
+
+def _servers(topology: model.Topology, port: model.Port) -> list[str]:
+    subnet = topology.subnet(port.fixed_ips[0].subnet)
+    servers = places.ports_of(topology, port.network, "dhcp")
+    return [ip.address for server in servers for ip in server.fixed_ips if ip.subnet == subnet.id]
+
+
+def _strangers(topology: model.Topology, port: model.Port, ports: list[model.Port]) -> Iterator[Check]:
+    """Nobody else is offered anything: an unknown MAC, one of another network, one of a subnet without DHCP."""
+    others = [p for p in ports if p.network != port.network and p.mac not in _macs(topology, port.network)]
+    foreign = next((p for p in others if p.project != port.project), next(iter(others), None))
+    without = [p for p in places.instance_ports(topology) if p.network == port.network and p not in ports]
+    place, known = places.of(topology, port), {STRANGER: "a MAC that nobody has"}
+    known |= {p.mac: f"the MAC of {places.label(topology, p)}" for p in ([foreign] if foreign else []) + without}
+    network = topology.networks[port.network].label
+    yield Check(
+        id=f"offer.{network}.strangers",
+        title=f"DHCP servers of {network} offer nothing to {', nor to '.join(known.values())}",
+        group="leases",
+        node=port.node,
+        kind="no_offer",
+        args={"place": place, "macs": list(known), "servers": _servers(topology, port)},
+        negative=True,
+        requires_guest=True,
+    )
+
+
+def _macs(topology: model.Topology, network: str) -> set[str]:
+    return {p.mac for p in topology.ports.values() if p.network == network}

@@ -12,7 +12,7 @@ from ...module_utils.services.metadata_http import ADDRESS, INSTANCE, NETWORK, P
 from ...module_utils.services.metadata_tree import ec2_id
 from ..topology import model
 from . import checks_places as places
-from . import dhcp, metadata, names
+from . import dhcp_files, metadata, names
 from .check import Check
 from .verdict import Service, Side, allows
 
@@ -52,7 +52,8 @@ def _check(place: places.Place, what: str, title: str, args: Json) -> Check:
 def _asks(topology: model.Topology, port: model.Port) -> bool:
     """Whether it is an instance's first port, with a route to metadata and a security group that lets it ask."""
     network, first = topology.networks[port.network], topology.instances[port.device].ports[0]
-    routes = dict(dhcp.classless_routes(topology, network, topology.subnet(port.fixed_ips[0].subnet)))
+    subnet = topology.subnet(port.fixed_ips[0].subnet)
+    routes = dict(dhcp_files.classless_routes(topology, network, subnet, dhcp_files.servers(topology, network)[0]))
     source = Side(address=port.fixed_ips[0].address, port=port)
     asks = allows(topology, source, Side(address=names.METADATA_IP), Service(protocol="tcp", port=80))
     return asks and port.id == first and f"{names.METADATA_IP}/32" in routes

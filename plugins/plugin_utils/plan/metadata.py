@@ -15,7 +15,7 @@ import typing
 
 from ...module_utils.state import STATE_DIR, Daemon, File, Resource, digest
 from ..topology import model
-from . import dhcp, haproxy, names
+from . import dhcp_files, haproxy, names
 
 SLICE = "metadata"
 
@@ -94,7 +94,7 @@ def _network_data(topology: model.Topology, ports: list[model.Port]) -> Json:
     return {
         "links": [_link(topology, port) for port in ports],
         "networks": [_network(f"network{n}", *each) for n, each in enumerate(addressed)],
-        "services": [{"type": "dns", "address": server} for server in servers],
+        "services": [{"type": "dns", "address": server} for server in servers if server != dhcp_files.NO_DNS],
     }
 
 
@@ -146,7 +146,7 @@ def _networks(topology: model.Topology, node: model.Node) -> typing.Iterator[Res
     """Proxies in the namespaces of DHCP servers, for networks with clients that have no router."""
     for port in topology.ports_on(node.name):
         network = topology.networks[port.network]
-        if port.owner == "dhcp" and dhcp.isolated(topology, network):
+        if port.owner == "dhcp" and dhcp_files.isolated(topology, network):
             yield _data(f"networks/{network.id}.json", _instances(topology, {network.id}))
             conf = haproxy.config(f"{names.METADATA_IP}:80", "X-Neutron-Network-ID", network.id, SOCKET)
             yield from _proxy(network.id, names.dhcp_namespace(network.id), conf)

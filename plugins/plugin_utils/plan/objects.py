@@ -9,7 +9,7 @@ import typing
 
 from ..topology import model, raw
 from ..topology.parts import Route, Subnet
-from ..topology.relations import NetworkKey, carriers, has_dhcp, largest_mtu, network_node, network_type, router_node
+from ..topology.relations import NetworkKey, carriers, dhcp_nodes, has_dhcp, largest_mtu, network_type, router_node
 from ..topology.source import Path
 from . import ids
 
@@ -53,7 +53,6 @@ def _network(
     nodes: tuple[str, ...],
 ) -> NetworkPlan:
     id_ = of.id or ids.of(topology.deployment, project, "network", name)
-    server = network_node(topology)
     network = model.Network(
         id=id_,
         project=project,
@@ -64,7 +63,8 @@ def _network(
         mtu=of.mtu or largest_mtu(topology, type_),
         external=not project,
         subnets=tuple(_subnet(id_, subnet, inner) for subnet, inner in of.subnets.items()),
-        dhcp_nodes=(server,) if server and has_dhcp(of) else (),
+        dhcp_nodes=dhcp_nodes(topology) if has_dhcp(of) else (),
+        dns_domain=(isinstance(of, raw.Network) and of.dns_domain) or topology.provider.dns_domain,
     )
     file = topology.project_file(project) if project else topology.provider_file
     path: Path = ("networks" if project else "external_networks", name)

@@ -66,9 +66,10 @@ class Planner:
         for planned in self.networks.values():
             network = planned.network
             served = [subnet for subnet in network.subnets if subnet.enable_dhcp]
-            for node in network.dhcp_nodes:
+            for number, node in enumerate(network.dhcp_nodes, 1):
+                key = "dhcp" if number == 1 else f"dhcp{number}"
                 yield PortPlan(
-                    port=_port(planned, "dhcp", network.id, f"{network.label}:dhcp", node, network.project, "dhcp"),
+                    port=_port(planned, "dhcp", network.id, f"{network.label}:{key}", node, network.project, key),
                     network=planned,
                     addresses=tuple(AddressPlan(subnets=(subnet,)) for subnet in served),
                     file=planned.file,
@@ -124,7 +125,14 @@ class Planner:
         secure = default if of.port_security_enabled is None else of.port_security_enabled
         names = ("default",) if of.security_groups is None else of.security_groups
         groups = tuple(sorted(self.groups[instance.project, name].id for name in names)) if secure else ()
-        return dataclasses.replace(port, id=of.id or port.id, security_groups=groups, port_security_enabled=secure)
+        options = tuple((option.opt_name, option.opt_value) for option in of.extra_dhcp_opts)
+        return dataclasses.replace(
+            port,
+            id=of.id or port.id,
+            security_groups=groups,
+            port_security_enabled=secure,
+            extra_dhcp_opts=options,
+        )
 
     def _addresses(self, planned: NetworkPlan, of: raw.Port) -> tuple[AddressPlan, ...]:
         network = planned.network

@@ -18,6 +18,8 @@ import typing
 NetworkType = typing.Literal["flat", "vlan", "vxlan", "gre"]
 TUNNELS: typing.Final = ("vxlan", "gre")
 
+DNS_DOMAIN: typing.Final = "openstacklocal"  # of names where nobody names a domain, as Neutron has it
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -79,6 +81,7 @@ class Network:
     external: bool
     subnets: tuple[Subnet, ...]
     dhcp_nodes: tuple[str, ...]  # nodes that run a DHCP server for it
+    dns_domain: str = DNS_DOMAIN  # of the names of its instances
 
     @property
     def label(self) -> str:
@@ -110,6 +113,7 @@ class Port:
     security_groups: tuple[str, ...] = ()  # ids; only of instances
     port_security_enabled: bool = True
     zone: int | None = None  # conntrack zone, of instances
+    extra_dhcp_opts: tuple[tuple[str, str], ...] = ()  # (name or number of a DHCP option, value), of instances
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +201,7 @@ class Topology:
     security_groups: dict[str, SecurityGroup]
     instances: dict[str, Instance]
     local_vlans: dict[str, dict[str, int]]  # node -> network id -> VLAN of br-int on that node
+    dns_forwarders: tuple[str, ...] = ()  # whom DHCP servers ask for names that are not their network's
 
     def ports_on(self, node: str) -> list[Port]:
         """Ports plugged on a node, in the order of their ids."""

@@ -12,12 +12,14 @@ import dataclasses
 import typing
 
 from ..third_party import pydantic
-from .model import Node
+from . import dhcp_options
+from .model import DNS_DOMAIN, Node
 from .parts import Part, Route, Subnet
 from .source import Sources
 from .words import (
     Address,
     BridgeName,
+    Domain,
     Items,
     KeyPair,
     Keys,
@@ -105,6 +107,17 @@ class Provider(Part):
     physical_networks: dict[Name, PhysicalNetwork] = pydantic.Field(default_factory=dict)
     tunnels: Tunnels = Tunnels()
     external_networks: dict[Name, ExternalNetwork] = pydantic.Field(default_factory=dict)
+    dns_domain: Domain = pydantic.Field(
+        default=DNS_DOMAIN, description="Domain of the names of networks that name none."
+    )
+    dns_forwarders: Items[Address] = pydantic.Field(
+        default=(),
+        max_length=5,
+        description="Name servers whom DHCP servers ask for names that are not their network's.",
+    )
+    dhcp_agents_per_network: int = pydantic.Field(
+        default=1, ge=1, le=8, description="How many network nodes have a DHCP server of each network."
+    )
     projects: dict[Name, Limits] = pydantic.Field(default_factory=dict)
 
 
@@ -114,6 +127,9 @@ class Network(Part):
     id: Uuid | None = None
     network_type: ProjectType | None = None
     mtu: Mtu | None = None
+    dns_domain: Domain | None = pydantic.Field(
+        default=None, description="Domain of its instances' names, in DNS and DHCP; provider.yml's when left out."
+    )
     port_security_enabled: bool = True  # of its ports that do not say
     subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict)
 
@@ -178,6 +194,25 @@ class SecurityGroup(Part):
     rules: Items[Rule] = ()
 
 
+class DhcpOption(Part):
+    """What the client of a port is told besides what its network and subnet say, or instead of it."""
+
+    opt_name: typing.Annotated[str, pydantic.BeforeValidator(dhcp_options.name)] = pydantic.Field(
+        description="dnsmasq's name of the option, such as ntp-server or bootfile-name, or its number."
+    )
+    opt_value: str = pydantic.Field(description="Its value; several addresses are separated by commas.")
+
+    @pydantic.field_validator("opt_value", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @pydantic.field_validator("opt_value")
+    @classmethod
+    def _canonical(cls, value: str, info: pydantic.ValidationInfo) -> str:
+        return dhcp_options.value(info.data["opt_name"], value) if "opt_name" in info.data else value
+
+
 class Port(Part):
     """Short form: the network alone. Its key within the instance is its name, or else its network."""
 
@@ -189,6 +224,9 @@ class Port(Part):
     floating_ip: str | None = None  # an address, or "" for any (people write `true`)
     security_groups: Items[Name] | None = None  # None: the default group
     port_security_enabled: bool | None = None  # None: as the network says
+    extra_dhcp_opts: Items[DhcpOption] = pydantic.Field(
+        default=(), max_length=30, description="Options that the DHCP server tells this port alone."
+    )
 
     @pydantic.model_validator(mode="before")
     @classmethod

@@ -74,6 +74,12 @@ def network_node(raw: Raw) -> str | None:
     return next((name for name, node in sorted(raw.nodes.items()) if "network" in node.roles), None)
 
 
+def dhcp_nodes(raw: Raw) -> tuple[str, ...]:
+    """The nodes that run the DHCP servers of each network: the first network nodes by name."""
+    nodes = [name for name, node in sorted(raw.nodes.items()) if "network" in node.roles]
+    return tuple(nodes[: raw.provider.dhcp_agents_per_network])
+
+
 def router_node(raw: Raw, router: Router) -> str | None:
     """The node that a router names, or the one for those that name none."""
     return router.node or network_node(raw)
@@ -108,14 +114,14 @@ def carriers(raw: Raw) -> dict[NetworkKey, dict[str, Place]]:
 
 
 def _places(raw: Raw) -> typing.Iterator[Place]:
-    servers = network_node(raw)
+    servers = dhcp_nodes(raw)
     for name, external in raw.provider.external_networks.items():
-        if has_dhcp(external) and servers:
-            yield Place(network=("", name), node=servers, project="", path=("external_networks", name))
+        for node in servers if has_dhcp(external) else ():
+            yield Place(network=("", name), node=node, project="", path=("external_networks", name))
     for project, of in raw.projects.items():
         for name, network in of.networks.items():
-            if has_dhcp(network) and servers:
-                yield Place(network=(project, name), node=servers, project=project, path=("networks", name))
+            for node in servers if has_dhcp(network) else ():
+                yield Place(network=(project, name), node=node, project=project, path=("networks", name))
         for name, router in of.routers.items():
             yield from _router_places(raw, project, name, router)
         for name, instance in of.instances.items():

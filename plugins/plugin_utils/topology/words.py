@@ -25,6 +25,7 @@ PROTOCOLS: typing.Final = {
 }  # fmt: skip
 _NUMBERS = {name: number for number, name in PROTOCOLS.items()} | {"ipip": 4, "pgm": 113}
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DOMAIN = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
 _DEVICE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 _BRIDGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -47,6 +48,14 @@ def _name(text: str) -> str:
     meant = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     hint = f"for example '{meant}'" if _NAME.fullmatch(meant) else ""
     raise _not(text, "a name: lower-case letters, digits and inner hyphens, at most 63", hint)
+
+
+def domain(text: str) -> str:
+    """The canonical form of a DNS domain, which leaves room for the name of an instance before it."""
+    name = text.lower().removesuffix(".")
+    if not _DOMAIN.fullmatch(name) or len(name) > 189:
+        raise _not(text, "a DNS domain such as example.org, at most 189 characters")
+    return name
 
 
 def _device(text: str) -> str:
@@ -163,6 +172,7 @@ def _any_prefix(text: str) -> str | None:
 
 
 Name = typing.Annotated[str, pydantic.AfterValidator(_name)]
+Domain = typing.Annotated[str, pydantic.AfterValidator(domain)]
 Device = typing.Annotated[str, pydantic.AfterValidator(_device)]
 BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge)]
 Address = typing.Annotated[str, pydantic.AfterValidator(address)]

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 
 from ..plan.check import Check
-from . import frames, lease, metadata, reach, structure
+from . import dns, frames, lease, metadata, offers, reach, structure
 from .outcome import NotMeasured
 from .session import Session
 
@@ -23,9 +23,12 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "metadata": metadata.own,
     "metadata_forged": metadata.forged,
     "mtu": reach.mtu,
+    "names": dns.names,
     "namespace": structure.namespace,
     "node_hidden": frames.node_hidden,
+    "no_offer": offers.no_offer,
     "north": reach.north,
+    "offer": offers.offer,
     "open": reach.opened,
     "status": structure.status,
     "wire": frames.wire,

@@ -20,6 +20,10 @@ def lease(session: Session, check: Check) -> None:
     found = parse(_read(session, place, LEASES), place["device"])
     if found is None:
         raise Unmet("a lease", "the client recorded no lease", f"{where(place)}: {LEASES} in the guest's root")
+    server = found.get("dhcp-server-identifier", "")
+    if server not in expected["routes"]:
+        raise Unmet(f"a lease of {' or '.join(expected['routes'])}", f"it is {server}'s", f"{where(place)}: {LEASES}")
+    expected = {**expected, "routes": expected["routes"][server]}
     wrong = [*_told(found, expected), *_applied(session, place, expected)]
     if wrong:
         raise Unmet("as planned", "; ".join(wrong), f"{where(place)}: ip address; {LEASES} in the guest's root")
@@ -50,14 +54,15 @@ def _told(found: dict[str, str], expected: Json) -> list[str]:
         "subnet-mask": str(ipaddress.IPv4Network((0, expected["prefixlen"])).netmask),
         "interface-mtu": str(expected["mtu"]),
         "dhcp-lease-time": str(expected["seconds"]),
+        "host-name": f'"{expected["hostname"]}"',
     }
+    if expected["domain"]:
+        wanted["domain-name"] = f'"{expected["domain"]}"'
     if expected["gateway"]:
         wanted["routers"] = expected["gateway"]
     if expected["dns"]:
         wanted["domain-name-servers"] = ",".join(expected["dns"])
     faults = [f"{k} is {found.get(k)} instead of {v}" for k, v in wanted.items() if found.get(k) != v]
-    if found.get("dhcp-server-identifier") not in expected["servers"]:
-        faults.append(f"it came from {found.get('dhcp-server-identifier')} instead of {expected['servers']}")
     routes = classless(found.get("rfc3442-classless-static-routes", ""))
     faults += [f"no route {r[0]} by {r[1]} in option 121" for r in expected["routes"] if r not in routes]
     return faults
@@ -92,8 +97,16 @@ def _applied(session: Session, place: Json, expected: Json) -> list[str]:
     listed = session.json(place, "ip", "-json", "route", "show")
     routes = [[_prefix(r["dst"]), r.get("gateway", "0.0.0.0")] for r in listed]
     faults += [f"no route {r[0]} by {r[1]} in the guest" for r in expected["routes"] if r not in routes]
-    servers = re.findall(r"^nameserver (\S+)", _read(session, place, RESOLV), re.M)
-    faults += [f"{RESOLV} has no nameserver {server}" for server in expected["dns"] if server not in servers]
+    return [*faults, *_resolver(_read(session, place, RESOLV), expected)]
+
+
+def _resolver(text: str, expected: Json) -> list[str]:
+    """What is wrong with the guest's resolv.conf(5)."""
+    servers = re.findall(r"^nameserver (\S+)", text, re.M)
+    domains = " ".join(re.findall(r"^(?:search|domain) (.+)", text, re.M)).split()
+    faults = [f"{RESOLV} has no nameserver {server}" for server in expected["dns"] if server not in servers]
+    if expected["domain"] and expected["domain"] not in (domain.removesuffix(".") for domain in domains):
+        faults.append(f"{RESOLV} searches {domains or 'nothing'} instead of {expected['domain']}")
     return faults
 
 

@@ -22,11 +22,12 @@ import typing
 from collections.abc import Callable
 
 from .frames import Json
+from .names import dhcp, resolve
 from .raw import Stop, capture, exchange, send
 from .sockets import get, listen, pages, ping, reach
 
 OPERATIONS: dict[str, Callable[[Json, Callable[[], None]], Json]] = {
-    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, get, pages)
+    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, get, pages, dhcp, resolve)
 }
 
 

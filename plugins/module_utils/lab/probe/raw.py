@@ -23,14 +23,14 @@ class Stop(Exception):
 
 def capture(args: Json, ready: Callable[[], None]) -> Json:
     """Frames with a token of this `run` that pass `devices`, in both directions."""
-    devices = [_open(name) for name in args["devices"]]
+    devices = [open_device(name) for name in args["devices"]]
     ready()
     return _collect(devices, args, lambda seen: bool(seen["token"]))
 
 
 def send(args: Json, ready: Callable[[], None]) -> Json:
     """Frames out of `device`, in their order."""
-    with _open(args["device"]) as raw:
+    with open_device(args["device"]) as raw:
         for frame in args["frames"]:
             raw.send(build(frame, args["run"]))
     return {"sent": len(args["frames"])}
@@ -38,13 +38,14 @@ def send(args: Json, ready: Callable[[], None]) -> Json:
 
 def exchange(args: Json, ready: Callable[[], None]) -> Json:
     """Frames out of `device`, and what comes back: ARP replies, and packets that carry a token (echo replies)."""
-    with _open(args["device"]) as raw:
+    with open_device(args["device"]) as raw:
         for frame in args["frames"]:
             raw.send(build(frame, args["run"]))
         return _collect([raw], args, lambda seen: seen["incoming"] and bool(seen["token"] or _answers(seen)))
 
 
-def _open(device: str) -> socket.socket:
+def open_device(device: str) -> socket.socket:
+    """A socket for all frames of a device."""
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)

@@ -43,6 +43,7 @@ def _check_port(scope: Scope, path: Path, port: Port, taken: Taken, label: str) 
         _tell_unknown_network(scope, path, port)
         return
     _check_security(scope, path, port, network)
+    _check_options(scope, path, port)
     for value, key in ((port.fixed_ip, "fixed_ip"), (port.mac, "mac")):
         if value and (port.network, value) in taken:
             scope.add((*path, key), f"{value} is already taken by {taken[port.network, value]}")
@@ -73,6 +74,13 @@ def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> N
     if groups and not enabled:
         message = "a port without port security has no security groups"
         scope.add((*path, "security_groups"), message, "leave them out or enable port_security_enabled")
+
+
+def _check_options(scope: Scope, path: Path, port: Port) -> None:
+    names = [option.opt_name for option in port.extra_dhcp_opts]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            scope.add((*path, "extra_dhcp_opts", index), f"DHCP option '{name}' is set already")
 
 
 def _check_address(scope: Scope, path: Path, address: str, network: Network) -> None:

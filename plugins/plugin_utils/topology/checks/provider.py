@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..errors import suggest
 from ..raw import ExternalNetwork, Raw
-from ..relations import largest_mtu
+from ..relations import dhcp_nodes, largest_mtu
 from ..source import Path, Report
 from . import subnets
 from .subnets import Add
@@ -30,6 +30,7 @@ def check(raw: Raw, report: Report) -> None:
             )
     _check_segments_differ(raw, add)
     _check_subnets(raw, add)
+    _check_servers(raw, add)
 
 
 def _check_physical_networks(raw: Raw, add: Add) -> None:
@@ -79,6 +80,13 @@ def _check_segments_differ(raw: Raw, add: Add) -> None:
             what = f"VLAN {segment[1]}" if segment[1] else "untagged traffic"
             add(("external_networks", name), f"'{seen[segment]}' already is the {what} of '{segment[0]}'", key=True)
         seen.setdefault(segment, name)
+
+
+def _check_servers(raw: Raw, add: Add) -> None:
+    wanted, found = raw.provider.dhcp_agents_per_network, len(dhcp_nodes(raw))
+    if found < wanted > 1:
+        message = f"{wanted} DHCP servers a network need as many network nodes, and the inventory has {found}"
+        add(("dhcp_agents_per_network",), message, "add hosts to network_nodes")
 
 
 def _check_subnets(raw: Raw, add: Add) -> None:

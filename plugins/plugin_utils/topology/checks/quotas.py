@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..raw import Project, Quota
-from ..relations import has_dhcp
+from ..relations import dhcp_nodes, has_dhcp
 from ..source import Path
 from .scope import Scope
 
@@ -23,7 +23,7 @@ _PLACES: dict[str, Path] = {
 
 def check(scope: Scope) -> None:
     """Each quota that a project exceeds."""
-    used = usage(scope.project)
+    used = usage(scope.project, servers=len(dhcp_nodes(scope.raw)))
     for kind in Quota.model_fields:
         limit = getattr(scope.limits.quota, kind)
         if 0 <= limit < used[kind]:
@@ -32,15 +32,18 @@ def check(scope: Scope) -> None:
             scope.add(_PLACES[kind], message, "ask the administrators of provider.yml for more", key=True)
 
 
-def usage(project: Project) -> dict[str, int]:
-    """How many of each kind a project uses. What everyone gets (the default group and its rules) is not counted."""
+def usage(project: Project, servers: int) -> dict[str, int]:
+    """How many of each kind a project uses, with so many DHCP servers a network.
+
+    What everyone gets (the default group and its rules) is not counted.
+    """
     networks, routers = project.networks.values(), project.routers.values()
     ports = [port for instance in project.instances.values() for port in instance.ports]
     interfaces = sum(len(router.subnets) for router in routers)
     return {
         "networks": len(networks),
         "subnets": sum(len(network.subnets) for network in networks),
-        "ports": len(ports) + interfaces + sum(map(has_dhcp, networks)),
+        "ports": len(ports) + interfaces + servers * sum(map(has_dhcp, networks)),
         "routers": len(routers),
         "floating_ips": sum(port.floating_ip is not None for port in ports),
         "security_groups": len(project.security_groups),
