@@ -77,7 +77,10 @@ options:
         type: bool
         default: false
       web:
-        description: Whether a web server runs on it, which answers with the address that it saw the client come from.
+        description:
+          - Whether it stands for the Internet.
+          - It has a web server, which answers with the address that it saw the client come from,
+            and a name server, which knows C(internet.example) as its first loopback address.
         type: bool
         default: false
 extends_documentation_fragment:

@@ -173,7 +173,15 @@ def _power_on(machine: Machine, one: spec.Spec) -> None:
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_bytes(pkgutil.get_data(web.__package__, "web.py") or b"")  # imported, so Ansible takes it along
         services["web"] = (sys.executable, "/var/lib/web.py")
+        services["names"] = _name_server(one)
     machine.start(services)
+
+
+def _name_server(one: spec.Spec) -> tuple[str, ...]:
+    """The outside world's, which knows one name."""
+    address = next(iter(one.loopback), "127.0.0.1/8").partition("/")[0]
+    name = f"--address=/{spec.INTERNET}/{address}"
+    return ("dnsmasq", "--keep-in-foreground", "--pid-file", "--conf-file=/dev/null", "--no-hosts", "--no-resolv", name)
 
 
 def _add_underlay(machine: Machine, nic: spec.Nic) -> None:

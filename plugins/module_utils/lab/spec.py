@@ -20,6 +20,9 @@ UNDERLAY = "br-underlay"
 #: What the people's side of the NIC is not Open vSwitch's userspace datapath on: checksums may stay with the NIC.
 MANAGEMENT = "management"
 
+#: The name that the outside world's name server knows, of its machine's own address on loopback.
+INTERNET = "internet.example"
+
 #: Facts about a machine: thing -> its state, for people to read. A thing is "running", "restored" or a device.
 Facts = dict[str, str]
 

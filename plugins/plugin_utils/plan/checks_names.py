@@ -13,7 +13,6 @@ from .check import Check
 from .verdict import Service, Side, allows
 
 MOST = 20  # names that one instance asks for
-FORWARDED = "internet.example"  # a name that the outside of a lab knows
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
@@ -61,8 +60,8 @@ def _checks(
         title = f"{place['label']} finds nobody of another network by name: {', '.join(absent)}"
         yield _check(place, "others", title, {**args, "names": dict(list(own.items())[:1]), "absent": absent})
     if topology.dns_forwarders:
-        title = f"{place['label']} finds {FORWARDED} outside, whom its DHCP server asks for"
-        args = {**args, "names": {FORWARDED: places.BEYOND}, "reverse": False, "needs": [places.OUTSIDE]}
+        title = f"{place['label']} finds {places.INTERNET} outside, whom its DHCP server asks for"
+        args = {**args, "names": {places.INTERNET: places.BEYOND}, "reverse": False, "needs": [places.OUTSIDE]}
         yield _check(place, "forwarded", title, args)
 
 

@@ -9,9 +9,10 @@ import typing
 from ..topology import model
 from . import names
 
-#: The machine of the lab that stands for the Internet, and an address that is behind it (lab only).
+#: The machine of the lab that stands for the Internet, an address that is behind it (lab only).
 OUTSIDE = "outside"
 BEYOND = "198.51.100.10"
+INTERNET = "internet.example"  # its name, for the outside's name server
 
 Place = dict[str, typing.Any]
 

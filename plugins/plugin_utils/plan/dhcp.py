@@ -122,6 +122,8 @@ def _command(topology: model.Topology, network: model.Network, subnets: list[mod
         f"--dhcp-option-force=option:mtu,{network.mtu}",
         f"--dhcp-lease-max={min(sum(net.num_addresses for net in nets), LEASE_MAX)}",
         "--conf-file=/dev/null",
+        # Not in the hosts, as Neutron has it: dnsmasq 2.90 may crash when it reads hosts with tags of their own again.
+        *(f"--dhcp-mac=set:port-{port.id},{port.mac}" for port in dhcp_files.special(topology, network)),
         *(f"--server={address}" for address in topology.dns_forwarders),
         f"--domain={network.dns_domain}",
     )

@@ -27,9 +27,9 @@ def files(slice_: str, topology: model.Topology, server: model.Port) -> list[Fil
     named = _named(topology, network)
     served = [item for item in named if item[1].subnet in subnets]
     options = [line for s in subnets.values() for line in _options(topology, network, s, server)]
-    options += [line for port in dict.fromkeys(port for port, _ip, _name in served) for line in _extra(port)]
+    options += [line for port in special(topology, network) for line in _extra(port)]
     contents = {
-        "host": [_host(network, *item) for item in served],
+        "host": [f"{port.mac},{name}.{network.dns_domain},{ip.address}" for port, ip, name in served],
         "addn_hosts": [f"{ip.address}\t{name}.{network.dns_domain} {name}" for _port, ip, name in named],
         "opts": options,
         # 0 is a lease without end: a client that renews after a restart of dnsmasq is not turned away.
@@ -62,11 +62,6 @@ def hostname(topology: model.Topology, port: model.Port, address: str) -> str:
     if port.owner == "instance":
         return topology.instances[port.device].name
     return "host-" + address.replace(".", "-")
-
-
-def _host(network: model.Network, port: model.Port, ip: model.FixedIp, name: str) -> str:
-    line = f"{port.mac},{name}.{network.dns_domain},{ip.address}"
-    return f"{line},set:port-{port.id}" if port.extra_dhcp_opts else line
 
 
 # ------------------------------------------------------------------------------------------------------------ options
@@ -113,6 +108,11 @@ def classless_routes(
     if routes and subnet.gateway_ip:
         routes.append(("0.0.0.0/0", subnet.gateway_ip))
     return routes
+
+
+def special(topology: model.Topology, network: model.Network) -> list[model.Port]:
+    """Ports of a network with options of their own."""
+    return [p for p in topology.ports.values() if p.network == network.id and p.extra_dhcp_opts]
 
 
 def isolated(topology: model.Topology, network: model.Network) -> bool:

@@ -14,7 +14,9 @@ import struct
 import typing
 from collections.abc import Callable
 
+from ..third_party import pydantic
 from .errors import shown, suggest
+from .parts import Part
 from .words import address, domain, wrong
 
 Kind = typing.Literal["addresses", "domains", "routes", "text", "seconds", "byte", "short", "long", "any"]
@@ -60,6 +62,21 @@ _OTHER_NAMES: typing.Final = {
 _TEXT = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 _UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"byte": "B", "short": "H", "long": "I"}
+
+
+_NAME_SCHEMA: typing.Final = pydantic.WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "enum": sorted(OPTIONS)},
+            {"type": "string", "pattern": "^[0-9]{1,3}$"},
+            {"type": "integer", "minimum": 2, "maximum": 254},
+        ],
+        "examples": ["ntp-server"],
+    }
+)
+_VALUE_SCHEMA: typing.Final = pydantic.WithJsonSchema(
+    {"anyOf": [{"type": "string", "maxLength": 255}, {"type": "integer"}], "examples": ["192.168.1.5"]}
+)
 
 
 def name(value: object) -> str:
@@ -122,6 +139,27 @@ def _check_number(option: str, text: str, bits: int) -> None:
 
 def _kind(option: str) -> Kind:
     return OPTIONS[option][1] if option in OPTIONS else "any"
+
+
+class DhcpOption(Part):
+    """What the client of a port is told besides what its network and subnet say, or instead of it."""
+
+    opt_name: typing.Annotated[str, pydantic.BeforeValidator(name), _NAME_SCHEMA] = pydantic.Field(
+        description="Name of the option, as dnsmasq has it, or its number."
+    )
+    opt_value: typing.Annotated[str, _VALUE_SCHEMA] = pydantic.Field(
+        description="Its value. Commas separate several addresses; an empty list is an option that is not told."
+    )
+
+    @pydantic.field_validator("opt_value", mode="before")
+    @classmethod
+    def _number(cls, given: object) -> object:
+        return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+
+    @pydantic.field_validator("opt_value")
+    @classmethod
+    def _canonical(cls, text: str, info: pydantic.ValidationInfo) -> str:
+        return value(info.data["opt_name"], text) if "opt_name" in info.data else text
 
 
 # ------------------------------------------------------------------------------------------------------- on the wire

@@ -31,10 +31,9 @@ def offer(session: Session, check: Check) -> None:
 
 
 def _faults(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """An option that is empty is one that must not come."""
-    return [
-        f"option {code} is {found.get(code)} instead of {v}" for code, v in wanted.items() if found.get(code, "") != v
-    ]
+    """An option that is empty is one that must not come; a text may end with a zero (RFC 2132, 2)."""
+    wrong = {code for code in wanted if found.get(code, "").removesuffix("00") != wanted[code].removesuffix("00")}
+    return [f"option {code} is {found.get(code)} instead of {wanted[code]}" for code in sorted(wrong)]
 
 
 def no_offer(session: Session, check: Check) -> None:
