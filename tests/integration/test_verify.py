@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import typing
 
 import pytest
 
-from .deployment import ROOT, Deployment
-from .names import lab_name
-
-SOURCE = ROOT / "inventories/lab/rich"
+from .deployment import Deployment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,17 +109,9 @@ FAULTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deployment]:
-    deployment = Deployment(SOURCE, tmp_path_factory.mktemp("verify"), lab_name("verify"))
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("failures")))  # what failed verifications leave behind
-    try:
-        deployment.succeed("lab", "site")
-        yield deployment
-    finally:
-        monkeypatch.undo()
-        deployment.succeed("destroy")
+@pytest.fixture
+def deployed(rich: Deployment) -> Deployment:
+    return rich
 
 
 def test_everything_is_measured_and_right(deployed: Deployment) -> None:
