@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.errors import TenantnetError
 from ..module_utils.state import SLICES, to_json
 from ..plugin_utils import plan, third_party
-from ..plugin_utils.plan import allocate, checks, guide, lock
+from ..plugin_utils.plan import allocate, checks, guide, libvirt, lock
 from ..plugin_utils.topology import inventory, load, model
 from ..plugin_utils.topology.errors import TopologyErrors
 
@@ -89,5 +89,6 @@ def _planned(topology: model.Topology, slices: list[str]) -> dict[str, typing.An
         "_ansible_verbose_override": True,  # -v would print the states, which hold what users gave their instances
         "nodes": {name: to_json(state) for name, state in states.items()},
         "guide": guide.guide(topology),
+        "machines": libvirt.machines(topology),
         "checks": [checks.to_json(check) for check in checks.checks(topology, states, slices)],
     }

@@ -85,12 +85,12 @@ class Link(Resource):
     `veth`: each end is a Link of its own that names the other as `peer` (namespace, name); both are born in their
     namespaces. An end with `peer_mac` has a far end that is not a Link of ours: a guest's NIC, which is born with that
     MAC and then belongs to the guest, who may change all of it. `bridge`: a Linux bridge. `internal`: an Open vSwitch
-    internal port that is moved into its namespace.
+    internal port that is moved into its namespace. `tap`: what a virtual machine of the user `owner` is plugged into.
     """
 
     namespace: str  # "" is the node's own
     name: str
-    kind: typing.Literal["veth", "bridge", "internal"]
+    kind: typing.Literal["veth", "bridge", "internal", "tap"]
     peer: tuple[str, str] | None = None
     peer_mac: str | None = None  # MAC at birth of a far end that belongs to a guest
     alias: str = ""  # for people: what this is in the words of the topology
@@ -101,6 +101,8 @@ class Link(Resource):
     up: bool = True
     promiscuous: bool = False
     tx_checksum: bool = True  # False where the far end is Open vSwitch's userspace datapath: nobody there fills it in
+    owner: str = ""  # user who may open a tap
+    multi_queue: bool = False  # of a tap
     bridge: dict[str, int] = dataclasses.field(default_factory=dict)  # IFLA_BR_* of a bridge, lower case without prefix
     sysctls: dict[str, str] = dataclasses.field(
         default_factory=dict

@@ -35,9 +35,10 @@ options:
           - V(veth) is one end of a pair. An end that is no item of its own is made with the other and then left alone.
           - V(bridge) is a Linux bridge.
           - V(internal) is an internal port of Open vSwitch, which M(tenantnet.ovs.bridges) makes and which moves here.
+          - V(tap) is a persistent tap that a virtual machine is plugged into.
           - Needed for a link that does not exist yet.
         type: str
-        choices: [veth, bridge, internal]
+        choices: [veth, bridge, internal, tap]
       peer:
         description: The other end of a veth.
         type: dict
@@ -89,6 +90,12 @@ options:
           - Whether checksums are left to the device, as they are by default. They must not be, or TCP never connects,
             where the other end of a veth is in a bridge with
             O(tenantnet.ovs.bridges#module:config[].datapath_type=netdev).
+        type: bool
+      owner:
+        description: User who may open a tap. Required for one.
+        type: str
+      multi_queue:
+        description: Whether a tap has several queues. By default it has one.
         type: bool
       bridge:
         description: Options of a Linux bridge by their names in C(ip link), like C(stp_state). Numbers.
@@ -171,7 +178,7 @@ ROUTE = {"destination": {"type": "str", "required": True}, "via": {"type": "str"
 LINK = {
     "name": {"type": "str", "required": True},
     "namespace": {"type": "str", "default": ""},
-    "kind": {"type": "str", "choices": ["veth", "bridge", "internal"]},
+    "kind": {"type": "str", "choices": ["veth", "bridge", "internal", "tap"]},
     "peer": {"type": "dict", "options": PEER},
     "alias": {"type": "str"},
     "mac": {"type": "str"},
@@ -182,6 +189,8 @@ LINK = {
     "up": {"type": "bool"},
     "promiscuous": {"type": "bool"},
     "tx_checksum": {"type": "bool"},
+    "owner": {"type": "str"},
+    "multi_queue": {"type": "bool"},
     "bridge": {"type": "dict"},
     "sysctls": {"type": "dict"},
 }

@@ -82,6 +82,10 @@ guide:
   description: Who has which address, and what to look at next; empty where no node is a lab's.
   returned: success
   type: str
+machines:
+  description: What libvirt must be told of each virtual machine, as part of a domain's XML, by the machine's name.
+  returned: success
+  type: dict
 checks:
   description: What M(tenantnet.ovs.verify) measures to prove the deployment.
   returned: success

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import itertools
 import pathlib
 import socket
@@ -366,3 +367,50 @@ def test_checksums_are_complete_on_the_wire_only_without_offload(node, offload):
 
 def test_deployment_is_part_of_the_mark(whole):
     assert f"group {link_group(DEPLOYMENT, 'routing')}" in ip("link", "show", QR)
+
+
+# --------------------------------------------------------------------------------------------- taps of virtual machines
+
+MACHINE = Link(
+    slice="guests", namespace="", name="tap2", kind="tap", owner="nobody", mtu=1450, master="qbr1", alias="demo/vm:net"
+)
+
+
+def test_a_tap_is_ready_before_its_machine_and_stays_after_it(make_node):
+    node = make_node(LinkDriver)
+    several = dataclasses.replace(
+        MACHINE, name="tap3", owner="root", multi_queue=True, sysctls={"ipv4.arp_ignore": "8"}
+    )
+    node.converge(BRIDGE, MACHINE, several)
+    for link in (MACHINE, several):
+        with plugged(link.name, link.multi_queue):
+            assert node.diff(BRIDGE, MACHINE, several) == []
+        assert node.diff(BRIDGE, MACHINE, several) == []
+    assert node.foreign(MACHINE, several) == []
+    assert changed(node.converge(BRIDGE, dataclasses.replace(MACHINE, owner="root"), several)) == [
+        (MACHINE.key, {"owner"})
+    ]
+    node.converge()
+
+
+def test_a_tap_that_is_somebody_elses_is_refused(make_node):
+    node = make_node(LinkDriver)
+    run(["ip", "tuntap", "add", "tap2", "mode", "tap"])
+    assert node.foreign(MACHINE) == ["link tap2 exists and was not made by tenantnet: its group is 0"]
+    assert node.read() == []
+
+
+def test_a_tap_for_nobody_leaves_nothing(make_node):
+    node = make_node(LinkDriver)
+    with pytest.raises(TenantnetError, match="this node has no user who-is-it, whom its tap is for"):
+        node.apply(dataclasses.replace(MACHINE, owner="who-is-it"))
+    assert "tap2" not in run(["ip", "link"])
+
+
+@contextlib.contextmanager
+def plugged(name, multi_queue):
+    """What a machine does: open the tap that is there, and be asked nothing else."""
+    with open("/dev/net/tun", "r+b", buffering=0) as tap:
+        flags = 0x0002 | 0x1000 | 0x4000 | (0x0100 if multi_queue else 0)  # TAP, NO_PI, VNET_HDR, MULTI_QUEUE
+        fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", name.encode(), flags))  # TUNSETIFF
+        yield

@@ -16,7 +16,7 @@ import dataclasses
 import errno
 import typing
 
-from .. import ethtool, sysctl
+from .. import ethtool, sysctl, tuntap
 from ..changes import Change
 from ..errors import TenantnetError
 from ..netns import ignoring
@@ -28,11 +28,11 @@ from .survey import Message, Peers, Place, addresses, look, survey
 
 _T = typing.TypeVar("_T")
 
-_KINDS: dict[str, typing.Literal["veth", "bridge", "internal"]] = {
+_KINDS: dict[str, typing.Literal["veth", "bridge", "internal", "tap"]] = {
     "veth": "veth",
     "bridge": "bridge",
     "openvswitch": "internal",
-    "tun": "internal",  # of the userspace datapath
+    "tun": "internal",  # of the userspace datapath; a tap of ours has an owner
 }
 
 #: The hint for a link that is not desired: look at whatever it may need to come back.
@@ -123,6 +123,8 @@ class LinkDriver:
     def _link(self, place: Place, message: Message, peers: Peers, hint: Link) -> Link:
         """Canonical form of a device of ours; the calling thread is in its namespace."""
         name, kind = message.get("ifname"), _KINDS[_kind(message)]
+        if _tun(message, "owner") is not None:
+            kind = "tap"
         peer, far = peers.find(place.namespace, message) if kind == "veth" else (None, None)
         master = place.links.get(place.names.get(message.get("master"), ""))
         return Link(
@@ -138,6 +140,8 @@ class LinkDriver:
             master=master.get("ifname") if master is not None and _kind(master) == "bridge" else "",
             up=bool(message["flags"] & UP),
             promiscuous=hint.promiscuous and bool(message["flags"] & PROMISCUOUS),
+            owner=tuntap.user(_tun(message, "owner")) if kind == "tap" else "",
+            multi_queue=kind == "tap" and bool(_tun(message, "multi_queue")),
             tx_checksum=ethtool.tx_checksum(name) if kind == "veth" or not hint.tx_checksum else True,
             bridge=_known({key: message.get(("linkinfo", "data", f"br_{key}")) for key in hint.bridge}),
             sysctls=_known({key: sysctl.read(sysctl.conf(name, key)) for key in hint.sysctls}),
@@ -147,6 +151,9 @@ class LinkDriver:
         """Make a link, and of a veth its other end as well; returns the keys of what there is now."""
         if link.kind == "internal":
             self._fetch(link)
+            return {link.key}
+        if link.kind == "tap":
+            self._add_tap(link)
             return {link.key}
         if link.kind == "bridge":
             self._add(link, ifname=link.name, kind="bridge", group=self._group(link))
@@ -175,6 +182,12 @@ class LinkDriver:
             return False
 
         until(attempt, "its name, or its peer's, to become free")
+
+    def _add_tap(self, link: Link) -> None:
+        """A tap has its mark before it would outlive us."""
+        ipr = self._netns.ipr(link.namespace)
+        with self._netns.enter(link.namespace), tuntap.new(link.name, link.owner, link.multi_queue):
+            ipr.link("set", ifname=link.name, group=self._group(link))
 
     def _fetch(self, link: Link) -> None:
         """Mark an internal port and move it from the node's own namespace, where Open vSwitch makes it."""
@@ -206,12 +219,22 @@ def _kind(message: Message) -> str:
     return message.get(("linkinfo", "kind")) or ""
 
 
+def _tun(message: Message, attribute: str) -> typing.Any:
+    """An attribute of a device that a program has made; None for any other."""
+    return message.get(("linkinfo", "data", f"tun_{attribute}")) if _kind(message) == "tun" else None
+
+
 def _is_birth(change: Change) -> bool:
     """Whether it cannot become what it should be without being made anew."""
     before, after = typing.cast("Link | None", change.before), typing.cast(Link, change.after)
     if before is None:
         return True
-    return (before.kind, before.peer, before.peer_mac) != (after.kind, after.peer, after.peer_mac)
+    return _at_birth(before) != _at_birth(after)
+
+
+def _at_birth(link: Link) -> tuple[object, ...]:
+    """What cannot be changed; of a tap only by who has it open, which is the machine."""
+    return (link.kind, link.peer, link.peer_mac, link.owner, link.multi_queue)
 
 
 def _guest_end(link: Link, name: str) -> dict[str, typing.Any]:

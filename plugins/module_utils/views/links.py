@@ -46,9 +46,11 @@ def _route(route: Item, what: str) -> Item:
 def build(item: Item) -> list[Resource]:
     """The link, then its routes."""
     if "kind" not in item:
-        raise TenantnetError(f"link {item['name']} is a new one and needs a kind: veth, bridge or internal")
+        raise TenantnetError(f"link {item['name']} is a new one and needs a kind: veth, bridge, internal or tap")
     if (item["kind"] == "veth") != ("peer" in item):
         raise TenantnetError(f"link {item['name']}: a veth needs a peer, and no other kind has one")
+    if (item["kind"] == "tap") != ("owner" in item):
+        raise TenantnetError(f"link {item['name']}: a tap needs an owner, and no other kind has one")
     fields = {"namespace": "", **words.fields(item, "peer", "routes")}
     fields["addresses"] = tuple(sorted(fields.get("addresses", ())))  # collections of two sources may meet
     peer = (item["peer"].get("namespace", ""), item["peer"]["name"]) if "peer" in item else None

@@ -1,11 +1,14 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Guests: on a lab node an instance is a set of namespaces with an overlay root, behind the tap of each of its ports.
+"""Guests: what is behind the ports of instances, up to the tap of each.
 
-The taps are what QEMU would make on another node. All that a guest's NIC gets is its MAC; the rest it asks for by DHCP.
+On a lab node an instance is a set of namespaces with an overlay root; all that its NIC gets is its MAC, the rest it
+asks for by DHCP. On any other node somebody else runs a virtual machine, who finds its taps ready.
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 from ...module_utils.state import STATE_DIR, Daemon, Link, Namespace, Resource
 from ..topology import model
@@ -17,13 +20,13 @@ DISKS = "/run/tenantnet/disks"  # in the node's memory: a guest is new at each s
 
 
 def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
-    """Guests of a lab node; nothing elsewhere."""
-    if not node.guests:
-        return []
+    """Guests of a lab node, taps of machines elsewhere."""
     resources: list[Resource] = []
     for instance in sorted(topology.instances.values(), key=lambda i: i.id):
-        if instance.node == node.name:
+        if instance.node == node.name and node.guests:
             resources += _guest(topology, node, instance)
+        elif instance.node == node.name:
+            resources += [_tap(topology, topology.ports[id_]) for id_ in instance.ports]
     return resources
 
 
@@ -39,7 +42,8 @@ def _guest(topology: model.Topology, node: model.Node, instance: model.Instance)
         *offload,
         *nics,
     )
-    taps = [_tap(topology, topology.ports[id_], namespace, nic) for id_, nic in zip(instance.ports, nics, strict=True)]
+    ports = [topology.ports[id_] for id_ in instance.ports]
+    taps = [_wire(_tap(topology, port), port, namespace, nic) for port, nic in zip(ports, nics, strict=True)]
     return [
         Namespace(slice=SLICE, name=namespace),
         *taps,
@@ -48,14 +52,20 @@ def _guest(topology: model.Topology, node: model.Node, instance: model.Instance)
     ]
 
 
-def _tap(topology: model.Topology, port: model.Port, namespace: str, nic: str) -> Link:
+def _wire(tap: Link, port: model.Port, namespace: str, nic: str) -> Link:
+    """The same as a veth, whose other end is the guest's."""
+    tap = dataclasses.replace(tap, kind="veth", owner="", multi_queue=False)
+    return dataclasses.replace(tap, peer=(namespace, nic), peer_mac=port.mac)
+
+
+def _tap(topology: model.Topology, port: model.Port) -> Link:
     return Link(
         slice=SLICE,
         namespace="",
         name=names.device("tap", port.id),
-        kind="veth",
-        peer=(namespace, nic),
-        peer_mac=port.mac,
+        kind="tap",
+        owner=topology.nodes[port.node].tap_owner,
+        multi_queue=port.queues > 1,
         alias=port.label,
         mtu=topology.networks[port.network].mtu,
         master=names.device("qbr", port.id),

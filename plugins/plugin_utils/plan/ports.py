@@ -132,6 +132,7 @@ class Planner:
             security_groups=groups,
             port_security_enabled=secure,
             extra_dhcp_opts=options,
+            queues=of.queues,
         )
 
     def _addresses(self, planned: NetworkPlan, of: raw.Port) -> tuple[AddressPlan, ...]:

@@ -16,7 +16,7 @@ from .messages import collect
 from .model import Node
 from .parts import Part
 from .source import Path, Report
-from .words import Address, Device, Items, Name
+from .words import Address, Device, Items, Name, User
 
 FILE: typing.Final = "hosts.yml"
 PREFIX: typing.Final = "tenantnet_"
@@ -61,6 +61,9 @@ class Settings(Part):
     )
     guests: bool = pydantic.Field(
         default=False, description="Whether instances are namespaces that tenantnet makes itself, as in a lab."
+    )
+    tap_owner: User = pydantic.Field(
+        default="root", description="User who runs virtual machines, for whom taps are made where there are no guests."
     )
     underlay_mtu: int = pydantic.Field(
         default=1500, ge=576, le=65535, description="Bytes that its tunnel and physical networks carry."

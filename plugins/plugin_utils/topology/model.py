@@ -35,6 +35,7 @@ class Node:
     guests: bool  # instances of this node are namespaces that tenantnet makes itself (a lab node)
     underlay_mtu: int = 1500  # bytes that its tunnel and physical networks carry
     management_ip: str | None = None
+    tap_owner: str = "root"  # user who runs virtual machines, on a node without guests
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,7 @@ class Port:
     security_groups: tuple[str, ...] = ()  # ids; only of instances
     port_security_enabled: bool = True
     zone: int | None = None  # conntrack zone, of instances
+    queues: int = 1  # of an instance's tap
     extra_dhcp_opts: tuple[tuple[str, str], ...] = ()  # (name or number of a DHCP option, value), of instances
 
 

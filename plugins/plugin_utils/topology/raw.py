@@ -229,6 +229,12 @@ class Port(Short):
     )
     security_groups: Items[Name] | None = pydantic.Field(default=None, description="Left out, it is in `default`.")
     port_security_enabled: bool | None = pydantic.Field(default=None, description="Left out, as the network says.")
+    queues: int = pydantic.Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Queues of the tap of a virtual machine; more than one for many processors.",
+    )
     extra_dhcp_opts: Items[DhcpOption] = pydantic.Field(
         default=(), max_length=30, description="DHCP options of this port alone."
     )

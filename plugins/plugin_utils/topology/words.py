@@ -27,6 +27,7 @@ _NUMBERS = {name: number for number, name in PROTOCOLS.items()} | {"ipip": 4, "p
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
 _DEVICE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _BRIDGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
@@ -61,6 +62,12 @@ def domain(text: str) -> str:
 def _device(text: str) -> str:
     if not _DEVICE.fullmatch(text) or text in (".", ".."):
         raise _not(text, "the name of an interface: at most 15 characters, no spaces or slashes")
+    return text
+
+
+def _user(text: str) -> str:
+    if not _USER.fullmatch(text):
+        raise _not(text, "the name of a user")
     return text
 
 
@@ -220,6 +227,7 @@ _FLOATING_IP = {"anyOf": [{"type": "boolean"}, {"type": "null"}, {"type": "strin
 Name = typing.Annotated[str, pydantic.AfterValidator(_name), _shape(_NAME.pattern)]
 Domain = typing.Annotated[str, pydantic.AfterValidator(domain), _shape(r"[A-Za-z0-9.-]{1,190}", "example.org")]
 Device = typing.Annotated[str, pydantic.AfterValidator(_device), _shape(_DEVICE.pattern, "eth1")]
+User = typing.Annotated[str, pydantic.AfterValidator(_user), _shape(_USER.pattern, "libvirt-qemu")]
 BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge), _shape(_BRIDGE.pattern, "br-ex")]
 Address = typing.Annotated[str, pydantic.AfterValidator(address), _shape(_IPV4, "192.168.1.1")]
 Prefix = typing.Annotated[str, pydantic.AfterValidator(_prefix), _shape(_PREFIX, "192.168.1.0/24")]
