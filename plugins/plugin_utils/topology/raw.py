@@ -24,6 +24,7 @@ from .words import (
     Mac,
     Mtu,
     Name,
+    OwnAddress,
     Ports,
     Protocol,
     RemotePrefix,
@@ -170,12 +171,27 @@ class Rule(Part):
 class SecurityGroup(Part):
     """Rules that allow. As in Neutron a group that lists no egress rule lets everything out.
 
+    Of a group that is not `stateful` the answers need rules of their own: its connections are not tracked.
+
     A group called `default` adds its rules to those that Neutron gives the default group of each project: everything in
     from ports of the same group, everything out.
     """
 
     id: Uuid | None = None
+    stateful: bool = True
     rules: Items[Rule] = ()
+
+
+class AddressPair(Part):
+    """Short form: the address alone. Left out, the MAC is the port's own."""
+
+    ip_address: OwnAddress
+    mac_address: Mac | None = None
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _long(cls, value: object) -> object:
+        return {"ip_address": value} if isinstance(value, str) else value
 
 
 class Port(Part):
@@ -189,6 +205,7 @@ class Port(Part):
     floating_ip: str | None = None  # an address, or "" for any (people write `true`)
     security_groups: Items[Name] | None = None  # None: the default group
     port_security_enabled: bool | None = None  # None: as the network says
+    allowed_address_pairs: Items[AddressPair] = pydantic.Field(default=(), max_length=10)  # beside its fixed IP
 
     @pydantic.model_validator(mode="before")
     @classmethod

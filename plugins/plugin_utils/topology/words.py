@@ -157,6 +157,14 @@ def _key_pair(text: str) -> str:
     return line
 
 
+def _own_address(text: str) -> str:
+    """An address or a prefix that a port may use; an address is written without its length."""
+    prefix = _prefix(text)
+    if prefix.endswith("/0"):
+        raise wrong(f"'{prefix}' is every address", "write 'port_security_enabled: false' for a port that may use any")
+    return prefix.removesuffix("/32")
+
+
 def _any_prefix(text: str) -> str | None:
     prefix = _prefix(text)
     return None if prefix == "0.0.0.0/0" else prefix
@@ -167,6 +175,7 @@ Device = typing.Annotated[str, pydantic.AfterValidator(_device)]
 BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge)]
 Address = typing.Annotated[str, pydantic.AfterValidator(address)]
 Prefix = typing.Annotated[str, pydantic.AfterValidator(_prefix)]
+OwnAddress = typing.Annotated[str, pydantic.AfterValidator(_own_address)]
 Cidr = typing.Annotated[str, pydantic.AfterValidator(_cidr)]
 RemotePrefix = typing.Annotated[str | None, pydantic.AfterValidator(lambda v: v and _any_prefix(v))]
 Mac = typing.Annotated[str, pydantic.AfterValidator(_mac)]
