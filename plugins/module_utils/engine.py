@@ -24,6 +24,7 @@ from .drivers.links import LinkDriver
 from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
 from .drivers.ports import PortDriver
 from .drivers.routes import RouteDriver
+from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
@@ -60,6 +61,7 @@ BUILD = (
     Step(NamespaceDriver),
     Step(SysctlDriver),
     Step(FileDriver),
+    Step(ZoneDriver),
     Step(IpsetDriver),
     Step(ChainDriver),  # NAT before the addresses it is for
     Step(LinkDriver, where=lambda link: not _is_internal(link)),
@@ -82,6 +84,7 @@ PRUNE = (
     Step(LinkDriver),
     Step(ChainDriver),
     Step(IpsetDriver),
+    Step(ZoneDriver),
     Step(FileDriver),
     Step(SysctlDriver),
     Step(NamespaceDriver),

@@ -212,6 +212,18 @@ class Chain(Resource):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Zone(Resource):
+    """A conntrack zone of all IPv4 packets that come in by a device of the node's own namespace, fragments included."""
+
+    device: str
+    zone: int
+
+    @property
+    def key(self) -> Key:
+        return (self.device,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File(Resource):
     """A file below `STATE_DIR/<slice>/`; everything else in that directory is stale."""
 
@@ -252,6 +264,7 @@ KINDS: dict[str, type[Resource]] = {
     "flows": Flow,
     "ipsets": Ipset,
     "chains": Chain,
+    "zones": Zone,
     "files": File,
     "daemons": Daemon,
 }
