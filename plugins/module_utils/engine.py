@@ -28,7 +28,7 @@ from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Key, Link, NodeState, Resource, owner_name
+from .state import KINDS, SLICES, Key, Link, NodeState, Port, Resource, owner_name
 
 Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
@@ -48,11 +48,15 @@ class Step:
 
     driver: type[Driver]
     method: str = "apply"
-    where: typing.Callable[[Resource], bool] = lambda resource: True
+    where: typing.Callable[[Change], bool] = lambda change: True
 
 
-def _is_internal(resource: Resource) -> bool:
-    return isinstance(resource, Link) and resource.kind == "internal"
+def _is_internal(change: Change) -> bool:
+    return isinstance(change.subject, Link) and change.subject.kind == "internal"
+
+
+def _is_late(change: Change) -> bool:
+    return isinstance(change.after, Link | Port) and change.after.late
 
 
 #: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
@@ -64,13 +68,13 @@ BUILD = (
     Step(ZoneDriver),
     Step(IpsetDriver),
     Step(ChainDriver),  # NAT before the addresses it is for
-    Step(LinkDriver, where=lambda link: not _is_internal(link)),
+    Step(LinkDriver, where=lambda change: not _is_internal(change)),
     Step(BridgeDriver),
     Step(PortDriver),
     Step(LinkDriver, where=_is_internal),  # an internal port is a device only after its port is there
     Step(RouteDriver),
     Step(FlowDriver),
-    Step(PortDriver, method="enliven"),
+    Step(PortDriver, method="enliven", where=lambda change: not (_is_late(change) and change.before is None)),
     Step(DaemonDriver),
 )
 
@@ -206,7 +210,8 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
 def _pass(change: Change) -> Pass:
     if change.after is None:
         return "prune"
-    return "start" if change.slice in LATE else "build"
+    awaits = _is_late(change) and change.before is not None  # it is there, but dead, or without what is to come
+    return "start" if awaits or change.slice in LATE else "build"
 
 
 class _Node:
@@ -251,7 +256,7 @@ class _Node:
     def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
         for step in steps:
             kind = step.driver.kind
-            if mine := [change for change in changes if change.kind is kind and step.where(change.subject)]:
+            if mine := [change for change in changes if change.kind is kind and step.where(change)]:
                 getattr(self._drivers[kind], step.method)(mine)
 
     def _left(self, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:

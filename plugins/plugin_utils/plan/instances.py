@@ -84,6 +84,7 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
             tag=tag,
             other_config=plug.network_ids(network, tag),
             external_ids=plug.interface_ids(port),
+            late=bool(port.leaving),
         ),
     ]
 
