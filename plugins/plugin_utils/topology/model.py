@@ -121,6 +121,7 @@ class Port:
     port_security_enabled: bool = True
     allowed_address_pairs: tuple[AddressPair, ...] = ()
     zone: int | None = None  # conntrack zone, of instances
+    leaving: tuple[str, ...] = ()  # other nodes that may still answer for an address of it
 
     @property
     def pairs(self) -> tuple[AddressPair, ...]:
@@ -139,6 +140,7 @@ class FloatingIp:
     router: str  # id
     port: str  # id
     fixed_ip: str
+    leaving: tuple[str, ...] = ()  # other nodes that may still answer for it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
