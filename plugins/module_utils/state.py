@@ -86,6 +86,7 @@ class Link(Resource):
     namespaces. An end with `peer_mac` has a far end that is not a Link of ours: a guest's NIC, which is born with that
     MAC and then belongs to the guest, who may change all of it. `bridge`: a Linux bridge. `internal`: an Open vSwitch
     internal port that is moved into its namespace. `tap`: what a virtual machine of the user `owner` is plugged into.
+    `late` as of a Port: one of its addresses.
     """
 
     namespace: str  # "" is the node's own
@@ -107,6 +108,7 @@ class Link(Resource):
     sysctls: dict[str, str] = dataclasses.field(
         default_factory=dict
     )  # below net.<family>.conf.<device>: {"ipv4.arp_ignore": "8"}
+    late: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def key(self) -> Key:
@@ -147,7 +149,11 @@ class Bridge(Resource):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Port(Resource):
-    """An Open vSwitch port with its one interface."""
+    """An Open vSwitch port with its one interface.
+
+    `late`: another node may still have what is behind it, so it comes to life, or changes, only in the pass `start`.
+    When something happens is no part of what it is, and is not compared.
+    """
 
     bridge: str
     name: str
@@ -159,6 +165,7 @@ class Port(Resource):
     options: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)  # of the port
     external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface, our own mark left out
+    late: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def key(self) -> Key:
@@ -214,6 +221,18 @@ class Chain(Resource):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Zone(Resource):
+    """A conntrack zone of all IPv4 packets that come in by a device of the node's own namespace, fragments included."""
+
+    device: str
+    zone: int
+
+    @property
+    def key(self) -> Key:
+        return (self.device,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File(Resource):
     """A file below `STATE_DIR/<slice>/`; everything else in that directory is stale."""
 
@@ -258,6 +277,7 @@ KINDS: dict[str, type[Resource]] = {
     "flows": Flow,
     "ipsets": Ipset,
     "chains": Chain,
+    "zones": Zone,
     "files": File,
     "daemons": Daemon,
 }

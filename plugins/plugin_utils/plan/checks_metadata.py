@@ -14,7 +14,7 @@ from ..topology import model
 from . import checks_places as places
 from . import dhcp_files, metadata, names
 from .check import Check
-from .verdict import Service, Side, allows
+from .verdict import Service, Side, reaches
 
 Json = dict[str, typing.Any]
 
@@ -55,7 +55,7 @@ def _asks(topology: model.Topology, port: model.Port) -> bool:
     subnet = topology.subnet(port.fixed_ips[0].subnet)
     routes = dict(dhcp_files.classless_routes(topology, network, subnet, dhcp_files.servers(topology, network)[0]))
     source = Side(address=port.fixed_ips[0].address, port=port)
-    asks = allows(topology, source, Side(address=names.METADATA_IP), Service(protocol="tcp", port=80))
+    asks = reaches(topology, source, Side(address=names.METADATA_IP), Service(protocol="tcp", port=80))
     return asks and port.id == first and f"{names.METADATA_IP}/32" in routes
 
 

@@ -126,6 +126,10 @@ class Planner:
         names = ("default",) if of.security_groups is None else of.security_groups
         groups = tuple(sorted(self.groups[instance.project, name].id for name in names)) if secure else ()
         options = tuple((option.opt_name, option.opt_value) for option in of.extra_dhcp_opts)
+        pairs = [
+            model.AddressPair(ip_address=pair.ip_address, mac_address=pair.mac_address or "")
+            for pair in of.allowed_address_pairs
+        ]
         return dataclasses.replace(
             port,
             id=of.id or port.id,
@@ -133,6 +137,7 @@ class Planner:
             port_security_enabled=secure,
             extra_dhcp_opts=options,
             queues=of.queues,
+            allowed_address_pairs=tuple(pairs),
         )
 
     def _addresses(self, planned: NetworkPlan, of: raw.Port) -> tuple[AddressPlan, ...]:
