@@ -23,7 +23,7 @@ MODULES = (  # in the order in which each finds what it needs
     "drivers/net/net_failover", "drivers/net/virtio_net",
 )  # fmt: skip
 APPLETS = ("sh", "mount", "insmod", "ip", "udhcpc", "wget", "timeout", "cat", "ping", "httpd", "sleep", "mkdir", "echo")
-SECONDS = 90  # to boot, where a processor is emulated and others are at work
+SECONDS = 180  # to boot, where a processor is emulated and others are at work
 
 INIT = """\
 #!/bin/sh
@@ -106,7 +106,8 @@ def running(
         *("-netdev", f"tap,id=n0,ifname={tap},script=no,downscript=no"),
         *("-device", f"virtio-net-pci,netdev=n0,mac={mac},romfile=,{off},guest_ecn=off,guest_ufo=off"),
     ]
-    process = subprocess.Popen(node.enter(command), stderr=subprocess.PIPE, text=True)
+    inside = ["nsenter", f"--net={node.netns}", "--", *command]  # which becomes QEMU: its process is the one to end
+    process = subprocess.Popen(inside, stderr=subprocess.PIPE, text=True)
 
     def said() -> str:
         assert process.poll() is None, process.communicate()[1]
