@@ -33,7 +33,10 @@ Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
 
 #: What the pass `start` makes: guests ask other nodes for things as soon as they run, so those are built before.
+#: Addresses of single hosts (floating IPs) come with it too: such a one may still be at another node until all have
+#: built.
 LATE = ("guests",)
+HOST = "/32"
 
 #: Resources by kind and key: all of a node, as it is or as it should be.
 Resources = dict[type[Resource], dict[Key, Resource]]
@@ -54,6 +57,8 @@ def _is_internal(resource: Resource) -> bool:
     return isinstance(resource, Link) and resource.kind == "internal"
 
 
+ANNOUNCE: typing.Final = Step(LinkDriver, method="announce")
+
 #: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
 BUILD = (
     Step(ModuleDriver),
@@ -69,6 +74,7 @@ BUILD = (
     Step(RouteDriver),
     Step(FlowDriver),
     Step(PortDriver, method="enliven"),
+    ANNOUNCE,
     Step(DaemonDriver),
 )
 
@@ -197,13 +203,32 @@ def _other_deployment(state: NodeState) -> list[str]:
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
     changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
-    return [change for change in changes if _pass(change) in passes]
+    return [part for change in changes for part in _parts(change, passes)]
 
 
-def _pass(change: Change) -> Pass:
-    if change.after is None:
-        return "prune"
-    return "start" if change.slice in LATE else "build"
+def _parts(change: Change, passes: typing.Collection[Pass]) -> list[Change]:
+    """What of a change is made in the given passes."""
+    parts = _by_pass(change)
+    if all(pass_ in passes for pass_ in parts):
+        return [change]
+    return [part for pass_, part in parts.items() if pass_ in passes and part.before != part.after]
+
+
+def _by_pass(change: Change) -> dict[Pass, Change]:
+    before, after = change.before, change.after
+    if after is None:
+        return {"prune": change}
+    if change.slice in LATE:
+        return {"start": change}
+    if isinstance(after, Link) and (late := _hosts(after) - _hosts(before)):
+        built = dataclasses.replace(after, addresses=tuple(a for a in after.addresses if a not in late))
+        return {"build": Change(before, built), "start": Change(built, after)}
+    return {"build": change}
+
+
+def _hosts(resource: Resource | None) -> set[str]:
+    addresses = resource.addresses if isinstance(resource, Link) else ()
+    return {address for address in addresses if address.endswith(HOST)}
 
 
 class _Node:
@@ -233,17 +258,19 @@ class _Node:
             self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
+        self._carry_out([ANNOUNCE], done)  # once more, for whom the first one was lost
         return done
 
     def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
-        """Build, then look again and prune: what is built may take the place of what was to go."""
-        built = [change for change in difference(live, goal, *passes) if change.after is not None]
+        """Build, then look again and prune: what is built may take the place of what was to go. Start last."""
+        built = difference(live, goal, "build") if "build" in passes else []
         self._carry_out(BUILD, built)
-        if "prune" not in passes:
-            return built
-        pruned = difference(self.read(goal) if built else live, goal, "prune")
+        now = self.read(goal) if built else live
+        pruned = difference(now, goal, "prune") if "prune" in passes else []
         self._carry_out(PRUNE, pruned)
-        return built + pruned
+        started = difference(now, goal, "start") if "start" in passes else []
+        self._carry_out(BUILD, started)
+        return built + pruned + started
 
     def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
         for step in steps:

@@ -16,7 +16,7 @@ import dataclasses
 import errno
 import typing
 
-from .. import ethtool, sysctl
+from .. import arp, ethtool, sysctl
 from ..changes import Change
 from ..errors import TenantnetError
 from ..netns import ignoring
@@ -108,6 +108,14 @@ class LinkDriver:
                 before = blank(after) if after.key in births else typing.cast(Link, change.before)
                 with told(after):
                     adjust(self._netns, places.get(after.namespace), before, after, self._group(after))
+
+    def announce(self, changes: typing.Sequence[Change]) -> None:
+        """Tell neighbours which addresses are here now; to be heard, the device must be connected."""
+        for change in changes:
+            link = typing.cast(Link, change.subject)
+            if (hosts := _arrived(change)) and link.up:
+                with told(link), self._netns.enter(link.namespace):
+                    arp.announce(link.name, hosts)
 
     def _places(self, links: typing.Iterable[Link]) -> dict[str, Place]:
         """The namespaces of these links, as far as they exist."""
@@ -212,6 +220,16 @@ def _is_birth(change: Change) -> bool:
     if before is None:
         return True
     return (before.kind, before.peer, before.peer_mac) != (after.kind, after.peer, after.peer_mac)
+
+
+def _arrived(change: Change) -> list[str]:
+    """Addresses that are new on a link, or have another MAC than before; without their prefix lengths."""
+    before, after = typing.cast("Link | None", change.before), typing.cast("Link | None", change.after)
+    if after is None:
+        return []
+    same = before is not None and (before.mac, before.up) == (after.mac, after.up) and not _is_birth(change)
+    old = before.addresses if before and same else ()
+    return [address.partition("/")[0] for address in after.addresses if address not in old]
 
 
 def _guest_end(link: Link, name: str) -> dict[str, typing.Any]:
