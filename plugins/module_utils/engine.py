@@ -24,19 +24,17 @@ from .drivers.links import LinkDriver
 from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
 from .drivers.ports import PortDriver
 from .drivers.routes import RouteDriver
+from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Key, Link, NodeState, Resource, owner_name
+from .state import KINDS, SLICES, Key, Link, NodeState, Port, Resource, owner_name
 
 Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
 
 #: What the pass `start` makes: guests ask other nodes for things as soon as they run, so those are built before.
-#: Addresses of single hosts (floating IPs) come with it too: such a one may still be at another node until all have
-#: built.
 LATE = ("guests",)
-HOST = "/32"
 
 #: Resources by kind and key: all of a node, as it is or as it should be.
 Resources = dict[type[Resource], dict[Key, Resource]]
@@ -50,14 +48,16 @@ class Step:
 
     driver: type[Driver]
     method: str = "apply"
-    where: typing.Callable[[Resource], bool] = lambda resource: True
+    where: typing.Callable[[Change], bool] = lambda change: True
 
 
-def _is_internal(resource: Resource) -> bool:
-    return isinstance(resource, Link) and resource.kind == "internal"
+def _is_internal(change: Change) -> bool:
+    return isinstance(change.subject, Link) and change.subject.kind == "internal"
 
 
-ANNOUNCE: typing.Final = Step(LinkDriver, method="announce")
+def _is_late(change: Change) -> bool:
+    return isinstance(change.after, Link | Port) and change.after.late
+
 
 #: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
 BUILD = (
@@ -65,18 +65,20 @@ BUILD = (
     Step(NamespaceDriver),
     Step(SysctlDriver),
     Step(FileDriver),
+    Step(ZoneDriver),
     Step(IpsetDriver),
     Step(ChainDriver),  # NAT before the addresses it is for
-    Step(LinkDriver, where=lambda link: not _is_internal(link)),
+    Step(LinkDriver, where=lambda change: not _is_internal(change)),
     Step(BridgeDriver),
     Step(PortDriver),
     Step(LinkDriver, where=_is_internal),  # an internal port is a device only after its port is there
     Step(RouteDriver),
     Step(FlowDriver),
-    Step(PortDriver, method="enliven"),
-    ANNOUNCE,
-    Step(DaemonDriver),
+    Step(PortDriver, method="enliven", where=lambda change: not (_is_late(change) and change.before is None)),
 )
+
+#: When neighbours have heard of what is there.
+RUN = (Step(DaemonDriver),)
 
 #: A port goes before the flows that guard it: without them it would be open.
 PRUNE = (
@@ -88,6 +90,7 @@ PRUNE = (
     Step(LinkDriver),
     Step(ChainDriver),
     Step(IpsetDriver),
+    Step(ZoneDriver),
     Step(FileDriver),
     Step(SysctlDriver),
     Step(NamespaceDriver),
@@ -203,32 +206,14 @@ def _other_deployment(state: NodeState) -> list[str]:
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
     changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
-    return [part for change in changes for part in _parts(change, passes)]
+    return [change for change in changes if _pass(change) in passes]
 
 
-def _parts(change: Change, passes: typing.Collection[Pass]) -> list[Change]:
-    """What of a change is made in the given passes."""
-    parts = _by_pass(change)
-    if all(pass_ in passes for pass_ in parts):
-        return [change]
-    return [part for pass_, part in parts.items() if pass_ in passes and part.before != part.after]
-
-
-def _by_pass(change: Change) -> dict[Pass, Change]:
-    before, after = change.before, change.after
-    if after is None:
-        return {"prune": change}
-    if change.slice in LATE:
-        return {"start": change}
-    if isinstance(after, Link) and (late := _hosts(after) - _hosts(before)):
-        built = dataclasses.replace(after, addresses=tuple(a for a in after.addresses if a not in late))
-        return {"build": Change(before, built), "start": Change(built, after)}
-    return {"build": change}
-
-
-def _hosts(resource: Resource | None) -> set[str]:
-    addresses = resource.addresses if isinstance(resource, Link) else ()
-    return {address for address in addresses if address.endswith(HOST)}
+def _pass(change: Change) -> Pass:
+    if change.after is None:
+        return "prune"
+    awaits = _is_late(change) and change.before is not None  # it is there, but dead, or without what is to come
+    return "start" if awaits or change.slice in LATE else "build"
 
 
 class _Node:
@@ -258,24 +243,34 @@ class _Node:
             self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
-        self._carry_out([ANNOUNCE], done)  # once more, for whom the first one was lost
+        self._announce(done, goal)  # once more, for whom the first time was lost
         return done
 
     def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
-        """Build, then look again and prune: what is built may take the place of what was to go. Start last."""
-        built = difference(live, goal, "build") if "build" in passes else []
+        """Build, then look again and prune: what is built may take the place of what was to go."""
+        built = [change for change in difference(live, goal, *passes) if change.after is not None]
         self._carry_out(BUILD, built)
-        now = self.read(goal) if built else live
-        pruned = difference(now, goal, "prune") if "prune" in passes else []
+        self._announce(built, goal)
+        self._carry_out(RUN, built)
+        if "prune" not in passes:
+            return built
+        pruned = difference(self.read(goal) if built else live, goal, "prune")
         self._carry_out(PRUNE, pruned)
-        started = difference(now, goal, "start") if "start" in passes else []
-        self._carry_out(BUILD, started)
-        return built + pruned + started
+        return built + pruned
+
+    def _announce(self, changes: typing.Sequence[Change], goal: Resources) -> None:
+        """Tell neighbours of new addresses, and of those behind ports that came to life: a link has its port's name."""
+        alive = {change.after.name for change in changes if isinstance(change.after, Port)}
+        changed = {change.key: change for change in changes if change.kind is Link}
+        behind = (link for link in goal[Link].values() if isinstance(link, Link) and link.name in alive)
+        changed |= {link.key: Change(None, link) for link in behind}
+        if Link in self._drivers:
+            self._carry_out([Step(LinkDriver, method="announce")], [*changed.values()])
 
     def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
         for step in steps:
             kind = step.driver.kind
-            if mine := [change for change in changes if change.kind is kind and step.where(change.subject)]:
+            if mine := [change for change in changes if change.kind is kind and step.where(change)]:
                 getattr(self._drivers[kind], step.method)(mine)
 
     def _left(self, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:

@@ -344,6 +344,16 @@ def test_frames_are_built_as_they_are_told() -> None:
             assert frames.checksum(data[start : start + 20]) == 0
 
 
+def test_halves_of_a_datagram() -> None:
+    """Put together they are one datagram, and each carries its own token."""
+    whole = next(f for f in every_frame() if f["token"] == "ip")
+    halves = [frames.build(whole | {"ip_frag": half, "ip_id": 7, "token": half}, "run") for half in ("first", "later")]
+    assert [frames.token_of(data, "run") for data in halves] == ["first", "later"]
+    assert [data[18:22].hex() for data in halves] == ["00072000", "0007000f"]
+    body = b"".join(data[34:] for data in halves)
+    assert int.from_bytes(body[4:6], "big") == len(body)
+
+
 def test_what_is_inside_a_tunnel() -> None:
     inner = frames.build(next(f for f in every_frame() if f["token"] == "arp"), "run")
     outer = bytes.fromhex("02000000000b02000000000a0800450000000000400040110000") + bytes([10, 0, 1, 31, 10, 0, 1, 21])

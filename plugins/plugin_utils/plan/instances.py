@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 
-from ...module_utils.state import Chain, Flow, Ipset, Link, Module, Port, Resource, chain_prefix
+from ...module_utils.state import Chain, Flow, Ipset, Link, Module, Port, Resource, Zone, chain_prefix
 from ..topology import model
 from . import names, plug, switching
 from .rules import rule_text
@@ -39,6 +39,7 @@ def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
     for port in ports:
         resources += _plumbing(topology, node, port)
         resources += _anti_spoofing(port)
+        resources.append(_zone(port))
     return resources + _ipsets(topology, ports) + _chains(topology, ports)
 
 
@@ -83,6 +84,7 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
             tag=tag,
             other_config=plug.network_ids(network, tag),
             external_ids=plug.interface_ids(port),
+            late=bool(port.leaving),
         ),
     ]
 
@@ -221,6 +223,14 @@ def _rules(topology: model.Topology, port: model.Port, direction: str) -> list[s
         if rule.direction == direction
     )
     return list(dict.fromkeys(texts))
+
+
+def _zone(port: model.Port) -> Resource:
+    """Fragments of two projects with equal addresses are never put together: they are so before Neutron's rules ask.
+
+    A packet that is bridged from the tap or from qvb comes in, to iptables and nftables, by qbr.
+    """
+    return Zone(slice=SLICE, device=names.device("qbr", port.id), zone=port.zone or 0)
 
 
 def _zones(ports: list[model.Port]) -> dict[str, list[str]]:

@@ -110,6 +110,7 @@ class Port:
     security_groups: tuple[str, ...] = ()  # ids; only of instances
     port_security_enabled: bool = True
     zone: int | None = None  # conntrack zone, of instances
+    leaving: tuple[str, ...] = ()  # other nodes that may still answer for an address of it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,7 @@ class FloatingIp:
     router: str  # id
     port: str  # id
     fixed_ip: str
+    leaving: tuple[str, ...] = ()  # other nodes that may still answer for it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
