@@ -25,6 +25,7 @@ from .words import (
     Mac,
     Mtu,
     Name,
+    OwnAddress,
     Ports,
     Protocol,
     RemotePrefix,
@@ -197,11 +198,14 @@ class Rule(Part):
 class SecurityGroup(Part):
     """Rules that allow. As in Neutron a group that lists no egress rule lets everything out.
 
+    Of a group that is not `stateful` the answers need rules of their own: its connections are not tracked.
+
     A group called `default` adds its rules to those that Neutron gives the default group of each project: everything in
     from ports of the same group, everything out.
     """
 
     id: Uuid | None = IDENTITY
+    stateful: bool = pydantic.Field(default=True, description="Whether answers pass without rules of their own.")
     rules: Items[Rule] = pydantic.Field(default=(), description="What is allowed; everything else is denied.")
 
 
@@ -253,6 +257,15 @@ class FixedIp(Short):
         return self.subnet or "", self.ip_address or ""
 
 
+class AddressPair(Short):
+    """An address that a port may use beside its fixed IP, as that of a virtual router."""
+
+    short = "ip_address"
+
+    ip_address: OwnAddress = pydantic.Field(description="An address or a prefix.")
+    mac_address: Mac | None = pydantic.Field(default=None, description="Left out, it is the port's own.")
+
+
 class Port(Short):
     """A network card of an instance, known within it by its name, or else by its network.
 
@@ -273,6 +286,9 @@ class Port(Short):
     )
     security_groups: Items[Name] | None = pydantic.Field(default=None, description="Left out, it is in `default`.")
     port_security_enabled: bool | None = pydantic.Field(default=None, description="Left out, as the network says.")
+    allowed_address_pairs: Items[AddressPair] = pydantic.Field(
+        default=(), max_length=10, description="What else it may say it is."
+    )
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Port:
@@ -293,8 +309,13 @@ class Port(Short):
         """Its addresses, each with the path below the port at which it says what leads to it."""
         if self.fixed_ips:
             return [(("fixed_ips", index), fixed) for index, fixed in enumerate(self.fixed_ips)]
-        values = {"ip_address": self.fixed_ip, "floating_ip": self.floating_ip}
-        single = FixedIp.model_construct(**values, port_forwardings=self.port_forwardings)  # which was checked here
+        # What was checked here is not to be checked again: a floating IP "" has been written as `true`.
+        single = FixedIp.model_construct(
+            ip_address=self.fixed_ip,
+            subnet=None,
+            floating_ip=self.floating_ip,
+            port_forwardings=self.port_forwardings,
+        )
         return [((), single)]
 
 
