@@ -20,12 +20,14 @@ PACKAGES = {
     "ipset": "ipset",
     "iptables-restore": "iptables",
     "iptables-save": "iptables",
+    "journalctl": "systemd",
     "modprobe": "kmod",
     "nsenter": "util-linux",
     "ovs-ofctl": "openvswitch-switch",
     "ovs-appctl": "openvswitch-switch",
     "s6-svc": "s6",
     "s6-svscanctl": "s6",
+    "systemctl": "systemd",
 }
 
 
