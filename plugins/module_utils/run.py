@@ -22,6 +22,7 @@ PACKAGES = {
     "iptables-save": "iptables",
     "journalctl": "systemd",
     "modprobe": "kmod",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "ovs-ofctl": "openvswitch-switch",
     "ovs-appctl": "openvswitch-switch",
