@@ -25,7 +25,9 @@ def files(slice_: str, topology: model.Topology, server: model.Port) -> list[Fil
     network = topology.networks[server.network]
     subnets = {s.id: s for s in network.subnets if s.enable_dhcp}
     named = _named(topology, network)
-    served = [item for item in named if item[1].subnet in subnets]
+    # A client of DHCPv4 has one address; which one of several lines dnsmasq takes is not told.
+    first = [item for item in named if item[0].owner != "instance" or item[1] == item[0].fixed_ips[0]]
+    served = [item for item in first if item[1].subnet in subnets]
     options = [line for s in subnets.values() for line in _options(topology, network, s, server)]
     options += [line for port in special(topology, network) for line in _extra(port)]
     contents = {

@@ -3,7 +3,8 @@
 """Guests: what is behind the ports of instances, up to the tap of each.
 
 On a lab node an instance is a set of namespaces with an overlay root; all that its NIC gets is its MAC, the rest it
-asks for by DHCP. On any other node somebody else runs a virtual machine, who finds its taps ready.
+asks for by DHCP. Further addresses of a port, which DHCP does not give, are written in the guest, as its owner would do
+it. On any other node somebody else runs a virtual machine, who finds its taps ready.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ def _guest(topology: model.Topology, node: model.Node, instance: model.Instance)
     namespace = names.guest_namespace(instance.id)
     nics = [f"eth{index}" for index in range(len(instance.ports))]
     offload = ["--no-tx-checksum"] if node.datapath == "netdev" else []
+    ports = [topology.ports[id_] for id_ in instance.ports]
+    more = [f"--address={nic}={ip.address}" for nic, port in zip(nics, ports, strict=True) for ip in port.fixed_ips[1:]]
     command = (
         f"{STATE_DIR}/bin/tenantnet-guest",
         f"--id={instance.id}",
         f"--hostname={instance.name}",
         f"--overlay={DISKS}/{instance.id}",
         *offload,
+        *more,
         *nics,
     )
-    ports = [topology.ports[id_] for id_ in instance.ports]
     taps = [_wire(_tap(topology, port), port, namespace, nic) for port, nic in zip(ports, nics, strict=True)]
     return [
         Namespace(slice=SLICE, name=namespace),
