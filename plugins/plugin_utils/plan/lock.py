@@ -67,6 +67,16 @@ class Lock:
     retiring: tuple[Pin, ...] = ()
 
 
+def owner(label: str) -> str:
+    """The project of what has a label such as `demo/router:private`; "" for what is the administrators'."""
+    return label.partition("/")[0] if "/" in label else ""
+
+
+def seen_by(label: str, other: str, hidden: str = "another project") -> str:
+    """The label of another thing for whoever owns the first one; of another project's it tells only that it is."""
+    return other if owner(label) in ("", owner(other)) or not owner(other) else hidden
+
+
 def confirmed(lock: Lock, nodes: typing.Collection[str]) -> Lock:
     """The lock after these nodes removed everything that is not desired: what only they carried is free."""
     left = [dataclasses.replace(p, nodes=tuple(n for n in p.nodes if n not in nodes)) for p in lock.retiring]

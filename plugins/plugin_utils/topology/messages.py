@@ -34,7 +34,7 @@ _STRANGERS = {
     "provider:network_type": "is an attribute of the API's provider extension; here it is called network_type",
     "provider:segmentation_id": f"{_PROVIDERS}: it is chosen from the ranges in provider.yml",
     "provider:physical_network": f"{_PROVIDERS}: it is chosen from those with vlan_ranges in provider.yml",
-    "shared": "is not supported: a project's network is its own",
+    "shared": "is written 'shared_with: [project]' here",
     "port_range_min": "is written 'port_range: \"first:last\"' here",
     "port_range_max": "is written 'port_range: \"first:last\"' here",
     "remote_group_id": "is written 'remote_group: name' here",

@@ -49,6 +49,14 @@ def _name(text: str) -> str:
     raise _not(text, "a name: lower-case letters, digits and inner hyphens, at most 63", hint)
 
 
+def _network_name(text: str) -> str:
+    """A network of the project or of the administrators, or one that another project shares."""
+    project, slash, name = text.rpartition("/")
+    if slash:
+        _name(project)
+    return text if _name(name) else ""
+
+
 def _device(text: str) -> str:
     if not _DEVICE.fullmatch(text) or text in (".", ".."):
         raise _not(text, "the name of an interface: at most 15 characters, no spaces or slashes")
@@ -209,6 +217,9 @@ _POOL = {
 _FLOATING_IP = {"anyOf": [{"type": "boolean"}, {"type": "null"}, {"type": "string", "pattern": f"^{_IPV4}$"}]}
 
 Name = typing.Annotated[str, pydantic.AfterValidator(_name), _shape(_NAME.pattern)]
+NetworkName = typing.Annotated[
+    str, pydantic.AfterValidator(_network_name), _shape(f"({_NAME.pattern}/)?{_NAME.pattern}")
+]
 Device = typing.Annotated[str, pydantic.AfterValidator(_device), _shape(_DEVICE.pattern, "eth1")]
 BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge), _shape(_BRIDGE.pattern, "br-ex")]
 Address = typing.Annotated[str, pydantic.AfterValidator(address), _shape(_IPV4, "192.168.1.1")]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ..parts import Subnet
 from ..raw import ExternalNetwork, Network, Port
+from ..relations import is_offered
 from ..source import Path
 from .routers import check_node
 from .scope import Scope
@@ -38,11 +39,15 @@ def _check_keys(scope: Scope, path: Path, ports: tuple[Port, ...]) -> None:
 
 
 def _check_port(scope: Scope, path: Path, port: Port, taken: Taken, label: str) -> None:
-    network = scope.project.networks.get(port.network)
-    if network is None:
+    if port.network not in scope.usable:
         _tell_unknown_network(scope, path, port)
         return
+    owner, name = scope.usable[port.network]
+    network = scope.raw.networks(owner)[name]
     _check_security(scope, path, port, network)
+    if owner != scope.name:
+        _check_guest(scope, path, port)
+        return
     for value, key in ((port.fixed_ip, "fixed_ip"), (port.mac, "mac")):
         if value and (port.network, value) in taken:
             scope.add((*path, key), f"{value} is already taken by {taken[port.network, value]}")
@@ -54,12 +59,25 @@ def _check_port(scope: Scope, path: Path, port: Port, taken: Taken, label: str) 
         _check_floating(scope, (*path, "floating_ip"), port, network)
 
 
+def _check_guest(scope: Scope, path: Path, port: Port) -> None:
+    """A share permits ports as the plan makes them. Whatever could harm others on the network is its owner's to say."""
+    for key, value in (("fixed_ip", port.fixed_ip), ("mac", port.mac), ("floating_ip", port.floating_ip)):
+        if value is not None:
+            scope.add(
+                (*path, key), f"network '{port.network}' is shared with the project, which can't choose a {key} in it"
+            )
+    if port.port_security_enabled is False:
+        message = f"network '{port.network}' is shared with the project, whose ports in it have port security"
+        scope.add((*path, "port_security_enabled"), message)
+
+
 def _tell_unknown_network(scope: Scope, path: Path, port: Port) -> None:
-    if port.network in scope.raw.provider.external_networks:
+    external = scope.raw.provider.external_networks.get(port.network)
+    if external and is_offered(external, scope.name):
         message = f"'{port.network}' is an external network, which instances are not plugged into"
         scope.add((*path, "network"), message, "name a network of the project and give the port a floating_ip")
     else:
-        scope.known((*path, "network"), "network", port.network, scope.project.networks)
+        scope.known((*path, "network"), "network", port.network, scope.usable)
 
 
 def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> None:
