@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
+import pathlib
 import typing
 
 from ...module_utils.errors import TenantnetError
@@ -25,7 +27,7 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         said = f"{self.message}; {self.hint}" if self.hint else self.message
-        return ": ".join(part for part in (place, self.path, said) if part)
+        return printable(": ".join(part for part in (place, self.path, said) if part))
 
 
 class TopologyErrors(TenantnetError):
@@ -40,12 +42,23 @@ class TopologyErrors(TenantnetError):
         return TopologyErrors(dataclasses.replace(p, file=f"{directory}/{p.file}") for p in self.problems)
 
 
+def from_here(directory: pathlib.Path) -> str:
+    """A path that an editor opens from where the program was called."""
+    relative = os.path.relpath(directory)
+    return str(directory) if relative.startswith("..") else relative
+
+
 def suggest(word: str, known: typing.Iterable[str]) -> str:
     """A hint for a word that is not among the known ones: the one that was probably meant, else what there is."""
     words = list(dict.fromkeys(known))
     if close := difflib.get_close_matches(word, words, n=1):
         return f"did you mean '{close[0]}'?"
     return f"known: {', '.join(words)}" if 0 < len(words) <= 10 else ""
+
+
+def printable(text: str) -> str:
+    """A text that does nothing to a terminal or a log: what is not visible is shown as in Python's string literals."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def shown(value: object) -> str:

@@ -41,7 +41,8 @@ def _not(value: object, kind: str, hint: str = "") -> pydantic_core.PydanticCust
     return wrong(f"{shown(value)} is not {kind}", hint)
 
 
-def _name(text: str) -> str:
+def name(text: str) -> str:
+    """What objects of a topology are called."""
     if _NAME.fullmatch(text):
         return text
     meant = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
@@ -51,10 +52,11 @@ def _name(text: str) -> str:
 
 def _network_name(text: str) -> str:
     """A network of the project or of the administrators, or one that another project shares."""
-    project, slash, name = text.rpartition("/")
+    project, slash, network = text.rpartition("/")
     if slash:
-        _name(project)
-    return text if _name(name) else ""
+        name(project)
+    name(network)
+    return text
 
 
 def _device(text: str) -> str:
@@ -216,7 +218,7 @@ _POOL = {
 }
 _FLOATING_IP = {"anyOf": [{"type": "boolean"}, {"type": "null"}, {"type": "string", "pattern": f"^{_IPV4}$"}]}
 
-Name = typing.Annotated[str, pydantic.AfterValidator(_name), _shape(_NAME.pattern)]
+Name = typing.Annotated[str, pydantic.AfterValidator(name), _shape(_NAME.pattern)]
 NetworkName = typing.Annotated[
     str, pydantic.AfterValidator(_network_name), _shape(f"({_NAME.pattern}/)?{_NAME.pattern}")
 ]
