@@ -87,8 +87,9 @@ def _lock() -> Json:
     for kind, scope in lock.SCOPES.items():
         value = text if kind in ("address", "mac") else {"type": "integer"}
         fields = {"value": value, "name": text, "id": text, **({scope: text} if scope else {})}
-        sections[kind] = {"type": "array", "items": _exactly(fields)}
         nodes = {"type": "array", "items": text, "minItems": 1}
+        places = {"node": text, "leaving": nodes} if kind == "address" else {}
+        sections[kind] = {"type": "array", "items": _exactly(fields, **places)}
         entries.append(_exactly({"kind": {"const": kind}, **fields, "nodes": nodes}))
     sections["retiring"] = {"type": "array", "items": {"anyOf": entries}}
     return {
@@ -100,5 +101,6 @@ def _lock() -> Json:
     }
 
 
-def _exactly(fields: Json) -> Json:
-    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+def _exactly(fields: Json, **optional: Json) -> Json:
+    properties = {**fields, **optional}
+    return {"type": "object", "properties": properties, "required": list(fields), "additionalProperties": False}

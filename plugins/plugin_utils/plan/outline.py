@@ -19,7 +19,7 @@ from .lock import owner
 Outline = dict[str, dict[str, typing.Any]]
 
 _IDENTITY: typing.Final = {"id", "project", "label", "name"}
-_NUMBERS: typing.Final = ("segmentation_id", "physical_network", "zone")
+_NUMBERS: typing.Final = ("segmentation_id", "physical_network", "zone", "leaving")
 _INFRASTRUCTURE: typing.Final = ("deployment", "nodes", "physical_networks", "local_vlans")
 
 

@@ -26,6 +26,7 @@ from .words import (
     Mtu,
     Name,
     NetworkName,
+    OwnAddress,
     Ports,
     Protocol,
     RemotePrefix,
@@ -222,12 +223,24 @@ class Rule(Part):
 class SecurityGroup(Part):
     """Rules that allow. As in Neutron a group that lists no egress rule lets everything out.
 
+    Of a group that is not `stateful` the answers need rules of their own: its connections are not tracked.
+
     A group called `default` adds its rules to those that Neutron gives the default group of each project: everything in
     from ports of the same group, everything out.
     """
 
     id: Uuid | None = IDENTITY
+    stateful: bool = pydantic.Field(default=True, description="Whether answers pass without rules of their own.")
     rules: Items[Rule] = pydantic.Field(default=(), description="What is allowed; everything else is denied.")
+
+
+class AddressPair(Short):
+    """An address that a port may use beside its fixed IP, as that of a virtual router."""
+
+    short = "ip_address"
+
+    ip_address: OwnAddress = pydantic.Field(description="An address or a prefix.")
+    mac_address: Mac | None = pydantic.Field(default=None, description="Left out, it is the port's own.")
 
 
 class Port(Short):
@@ -247,6 +260,9 @@ class Port(Short):
     )
     security_groups: Items[Name] | None = pydantic.Field(default=None, description="Left out, it is in `default`.")
     port_security_enabled: bool | None = pydantic.Field(default=None, description="Left out, as the network says.")
+    allowed_address_pairs: Items[AddressPair] = pydantic.Field(
+        default=(), max_length=10, description="What else it may say it is."
+    )
 
     @property
     def key(self) -> str:

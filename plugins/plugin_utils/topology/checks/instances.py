@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..parts import Subnet
-from ..raw import ExternalNetwork, Network, Port
+from ..raw import ExternalNetwork, Network, Port, SecurityGroup
 from ..relations import is_offered
 from ..source import Path
 from .routers import check_node
@@ -61,11 +61,12 @@ def _check_port(scope: Scope, path: Path, port: Port, taken: Taken, label: str) 
 
 def _check_guest(scope: Scope, path: Path, port: Port) -> None:
     """A share permits ports as the plan makes them. Whatever could harm others on the network is its owner's to say."""
-    for key, value in (("fixed_ip", port.fixed_ip), ("mac", port.mac), ("floating_ip", port.floating_ip)):
-        if value is not None:
-            scope.add(
-                (*path, key), f"network '{port.network}' is shared with the project, which can't choose a {key} in it"
+    for key in ("fixed_ip", "mac", "floating_ip", "allowed_address_pairs"):
+        if getattr(port, key) not in (None, ()):
+            message = (
+                f"network '{port.network}' is shared with the project, which can't say the {key} of its ports in it"
             )
+            scope.add((*path, key), message)
     if port.port_security_enabled is False:
         message = f"network '{port.network}' is shared with the project, whose ports in it have port security"
         scope.add((*path, "port_security_enabled"), message)
@@ -87,10 +88,24 @@ def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> N
         scope.known(at, "security group", group, sorted({"default", *scope.project.security_groups}))
         if group in groups[:index]:
             scope.add(at, f"'{group}' is listed twice")
+    _check_tracking(scope, path, groups)
     enabled = network.port_security_enabled if port.port_security_enabled is None else port.port_security_enabled
-    if groups and not enabled:
-        message = "a port without port security has no security groups"
-        scope.add((*path, "security_groups"), message, "leave them out or enable port_security_enabled")
+    for key, what in (("security_groups", "security groups"), ("allowed_address_pairs", "allowed address pairs")):
+        if getattr(port, key) and not enabled:
+            message = f"a port without port security has no {what}"
+            scope.add((*path, key), message, "leave them out or enable port_security_enabled")
+    for index, pair in enumerate(port.allowed_address_pairs):
+        if pair in port.allowed_address_pairs[:index]:
+            scope.add((*path, "allowed_address_pairs", index), f"{pair.ip_address} is listed twice")
+
+
+def _check_tracking(scope: Scope, path: Path, names: tuple[str, ...]) -> None:
+    """Connections of one port are all tracked, or none of them."""
+    known = {"default": SecurityGroup(), **scope.project.security_groups}
+    stateless = [name for name in names if name in known and not known[name].stateful]
+    if stateless and any(name in known and known[name].stateful for name in names):
+        hint = f"stateless: {', '.join(stateless)}"
+        scope.add((*path, "security_groups"), "a port's groups are all stateful or all stateless", hint)
 
 
 def _check_address(scope: Scope, path: Path, address: str, network: Network) -> None:
