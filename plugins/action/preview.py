@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing
 
@@ -18,7 +19,7 @@ from ..plugin_utils.topology.errors import TopologyErrors, from_here
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Runs on the control host only, and writes nothing."""
+    """Runs on the control host only, and writes nothing but what is asked for."""
 
     _requires_connection = False
 
@@ -28,6 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "topology": {"type": "path", "required": True},
             "lock": {"type": "path"},
             "project": {"type": "str"},
+            "dest": {"type": "path"},
         }
         args = self.validate_argument_spec(argument_spec=spec)[1]
         topology = pathlib.Path(args["topology"])
@@ -39,11 +41,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 before, after = recorded.preview(folder, topology, words.name(args["project"]))
             else:
                 before, after = recorded.whole(folder), _whole(topology, lock_file, task_vars or {})
+            result.update(_said(before, after))
+            if args["dest"]:
+                pathlib.Path(args["dest"]).write_text(json.dumps(result["changes"], indent=1) + "\n", encoding="utf-8")
         except TopologyErrors as exc:
             raise AnsibleActionFail(str(exc.below(from_here(topology.parent)))) from None
         except (TenantnetError, OSError) as exc:
             raise AnsibleActionFail(str(exc)) from None
-        return result | _said(before, after)
+        return result
 
 
 def _whole(topology: pathlib.Path, lock_file: pathlib.Path, variables: dict[str, typing.Any]) -> outline.Outline:

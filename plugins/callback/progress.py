@@ -110,6 +110,7 @@ class CallbackModule(Default):
         self._step = Step("")
         self._started: dict[tuple[str, str], float] = {}  # (node, task) -> when
         self._applied: dict[str, Applied] = {}  # node -> what this playbook did to it
+        self._checks = False  # whether the play only looks what would change
 
     def _line(self, text: str, color: str | None = None) -> None:
         """Print a line in the place of the transient one."""
@@ -132,7 +133,7 @@ class CallbackModule(Default):
         name = f"{self._clock()}  {step.name}"
         for outcome in reversed(OUTCOMES):
             if nodes := step.nodes(outcome):
-                word = "would change" if outcome == "changed" and context.CLIARGS["check"] else outcome
+                word = "would change" if outcome == "changed" and self._checks else outcome
                 self._line(f"{name:<36}  {word:<12}  {nodes}", COLORS[outcome])
                 name = ""
         for note in step.notes:
@@ -169,6 +170,7 @@ class CallbackModule(Default):
     def v2_playbook_on_play_start(self, play: Play) -> None:
         self._flush()
         self._play = play
+        self._checks = bool(play.check_mode)
         self._line(f"\n{play.get_name()}{' (check mode: nothing is changed)' if play.check_mode else ''}")
 
     @compact

@@ -14,7 +14,7 @@ description:
   - Validates the files and compares what they ask for with the plan that M(tenantnet.ovs.plan) recorded last.
   - With O(project), it needs that project's file and its recorded plan, and nothing else; neither they nor what is
     returned tell anything of other projects. An address that depends on these is said to be chosen when deployed.
-  - Contacts no node and writes nothing.
+  - Contacts no node, and writes nothing but O(dest).
 author: tenantnet developers (@tenantnet)
 options:
   topology:
@@ -29,6 +29,9 @@ options:
   project:
     description: The project whose file is to be previewed; all of the topology by default.
     type: str
+  dest:
+    description: File to which RV(changes) are written as JSON, for machines.
+    type: path
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts run on the control host.
