@@ -10,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 import typing
 
+from ...module_utils.printable import printable
 from ...module_utils.state import digest
 from ..topology import model
-from ..topology.errors import printable
 from .lock import owner
 
 #: Id of an object -> its fields, "kind" and "name" among them; values are plain data.

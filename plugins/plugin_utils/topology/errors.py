@@ -11,6 +11,7 @@ import pathlib
 import typing
 
 from ...module_utils.errors import TenantnetError
+from ...module_utils.printable import printable
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -56,15 +57,15 @@ def suggest(word: str, known: typing.Iterable[str]) -> str:
     return f"known: {', '.join(words)}" if 0 < len(words) <= 10 else ""
 
 
-def printable(text: str) -> str:
-    """A text that does nothing to a terminal or a log: what is not visible is shown as in Python's string literals."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+def shortened(text: str) -> str:
+    """As much of a text as people want to read of it."""
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def shown(value: object) -> str:
     """A value as people would call it."""
     if isinstance(value, str):
-        return f"'{value if len(value) <= 80 else value[:79] + '…'}'"
+        return f"'{shortened(value)}'"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -77,10 +77,10 @@ def _say(found: pydantic_core.ErrorDetails, at: Path, model: type[pydantic.BaseM
 def _unknown_key(at: Path, model: type[pydantic.BaseModel]) -> tuple[str, str]:
     key = str(at[-1])
     if len(at) == 1 and (key in _INVENTORY or key.startswith("ansible_")):
-        return f"'{key}' belongs in an inventory, and this file is never read as one", "hosts are in hosts.yml"
+        return f"{shown(key)} belongs in an inventory, and this file is never read as one", "hosts are in hosts.yml"
     if model is Project and key in _STRANGERS:
         return f"'{key}' {_STRANGERS[key]}", ""
-    return f"'{key}' is not a key here", suggest(key, _keys(at[:-1], model))
+    return f"{shown(key)} is not a key here", suggest(key, _keys(at[:-1], model))
 
 
 def _keys(at: Path, model: type[pydantic.BaseModel]) -> list[str]:

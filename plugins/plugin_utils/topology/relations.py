@@ -92,7 +92,7 @@ def network_node(raw: Raw) -> str | None:
 
 def router_node(raw: Raw, router: Router) -> str | None:
     """The node that a router names, or the one for those that name none."""
-    return router.node or network_node(raw)
+    return network_node(raw) if router.node is None else router.node
 
 
 def has_dhcp(network: Network | ExternalNetwork) -> bool:

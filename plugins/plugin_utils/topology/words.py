@@ -161,7 +161,7 @@ def _protocol(value: object) -> str | None:
 
 def _key_pair(text: str) -> str:
     line = text.strip()
-    if "\n" in line or not re.match(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+", line):
+    if not line.isprintable() or not re.match(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+", line):
         begins = line[:20] + ("…" if len(line) > 20 else "")
         raise _not(begins, "an SSH public key: one line such as 'ssh-ed25519 AAAA… me@example'")
     return line
@@ -238,7 +238,7 @@ OwnAddress = typing.Annotated[str, pydantic.AfterValidator(_own_address), _shape
 Cidr = typing.Annotated[str, pydantic.AfterValidator(_cidr), _shape(_PREFIX, "192.168.1.0/24")]
 RemotePrefix = typing.Annotated[
     typing.Annotated[str, _shape(_PREFIX, "203.0.113.0/24")] | None,
-    pydantic.AfterValidator(lambda v: v and _any_prefix(v)),
+    pydantic.AfterValidator(lambda v: None if v is None else _any_prefix(v)),
 ]
 Mac = typing.Annotated[
     str, pydantic.AfterValidator(_mac), _shape("([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", "fa:16:3e:00:00:01")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import typing
 
-from ..errors import suggest
+from ..errors import shown, suggest
 from ..raw import Limits, Project, Raw
 from ..relations import NetworkKey, limits, usable, ways_out
 from ..source import Path, Report
@@ -49,5 +49,5 @@ class Scope:
         """Whether a name is known; tells when it is not."""
         names = list(known)
         if name not in names:
-            self.add(path, f"there is no {kind} '{name}'", suggest(name, names))
+            self.add(path, f"there is no {kind} {shown(name)}", suggest(name, names))
         return name in names
