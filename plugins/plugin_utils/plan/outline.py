@@ -52,6 +52,7 @@ def _names(topology: model.Topology, project: str | None) -> dict[str, str]:
         **{r.id: r.label for r in topology.routers.values()},
         **{p.id: p.label for p in topology.ports.values()},
         **{f.id: topology.ports[f.port].label for f in topology.floating_ips.values()},
+        **{f.id: topology.ports[f.port].label for f in topology.port_forwardings.values()},
         **{g.id: f"{g.project}/{g.name}" for g in topology.security_groups.values()},
         **{i.id: i.label for i in topology.instances.values()},
     }
