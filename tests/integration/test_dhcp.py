@@ -132,7 +132,7 @@ def test_a_server_that_says_too_much_is_noticed(rich: Deployment) -> None:
     add = (
         "cd /var/lib/tenantnet/dhcp; for d in *; do"
         " echo 02:00:00:00:00:01,stranger,$(head -n1 $d/host | cut -d, -f3 | cut -d. -f1-3).99 >> $d/host;"
-        " echo '192.0.2.1 instance3.second.demo.example' >> $d/addn_hosts; done;"
+        " echo '192.0.2.1 instance4.second.demo.example' >> $d/addn_hosts; done;"
         " for s in /run/service/tenantnet-dhcp-dnsmasq-*; do s6-svc -h $s; done"
     )
     assert rich.node("network2", "sh", "-ec", add).returncode == 0

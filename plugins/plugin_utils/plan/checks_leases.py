@@ -67,7 +67,7 @@ def _expected(
         "gateway": subnet.gateway_ip if ROUTER not in own else None,
         "routes": {server: [] if ROUTES in own else routes for server, routes in servers.items()},
         "dns": dhcp_files.nameservers(topology, network, subnet) if DNS not in own else [],
-        "hostname": topology.instances[port.device].name,
+        "hostname": dhcp_files.hostname(topology, port, port.fixed_ips[0].address),
         "domain": network.dns_domain if not own & {DOMAIN, SEARCH} else None,
         "seconds": dhcp.LEASE_SECONDS,
     }

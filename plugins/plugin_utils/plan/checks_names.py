@@ -38,8 +38,9 @@ def _names(topology: model.Topology, network: str) -> dict[str, str]:
     domain = topology.networks[network].dns_domain
     for port in places.instance_ports(topology):
         if port.network == network:
-            name = f"{dhcp_files.hostname(topology, port, '')}.{domain}"
-            found.setdefault(name, set()).update(ip.address for ip in port.fixed_ips)
+            for ip in port.fixed_ips:
+                name = f"{dhcp_files.hostname(topology, port, ip.address)}.{domain}"
+                found.setdefault(name, set()).add(ip.address)
     return {name: addresses.pop() for name, addresses in found.items() if len(addresses) == 1}
 
 

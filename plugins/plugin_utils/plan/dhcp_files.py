@@ -60,8 +60,11 @@ def _named(topology: model.Topology, network: model.Network) -> list[Named]:
 
 
 def hostname(topology: model.Topology, port: model.Port, address: str) -> str:
-    """Name of a port in DHCP and DNS: its instance's, else Neutron's default, from the address."""
-    if port.owner == "instance":
+    """Name of a port in DHCP and DNS: its instance's, else Neutron's default, from the address.
+
+    Who is plugged into a network of others chooses no name there, which could be that of one of their instances.
+    """
+    if port.owner == "instance" and port.project == topology.networks[port.network].project:
         return topology.instances[port.device].name
     return "host-" + address.replace(".", "-")
 
