@@ -20,7 +20,7 @@ Outline = dict[str, dict[str, typing.Any]]
 
 _IDENTITY: typing.Final = {"id", "project", "label", "name"}
 _NUMBERS: typing.Final = ("segmentation_id", "physical_network", "zone", "leaving")
-_INFRASTRUCTURE: typing.Final = ("deployment", "nodes", "physical_networks", "local_vlans")
+_INFRASTRUCTURE: typing.Final = ("deployment", "nodes", "physical_networks", "local_vlans", "dns_forwarders")
 
 
 def outline(topology: model.Topology, project: str | None = None) -> Outline:
