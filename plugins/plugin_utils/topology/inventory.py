@@ -72,12 +72,19 @@ class Others(Part):
 
     install: bool = pydantic.Field(default=True, description="Whether roles install programs and start services.")
     lab: str = pydantic.Field(default="", description="Name of the lab whose machines the nodes are.")
+    lab_kind: typing.Literal["namespaces", "systemd"] = pydantic.Field(
+        default="namespaces",
+        description="What a lab's machine is: namespaces of this host, or a system of its own too.",
+    )
     lock: str = pydantic.Field(default="", description="The lock file. Left out, it is beside the topology.")
     metadata_secret: str = pydantic.Field(
         default="", description="What metadata agents sign with. Left out, it is generated once beside the inventory."
     )
     topology: str = pydantic.Field(default="", description="Directory of provider.yml and projects/.")
     verify_groups: Items[str] = pydantic.Field(default=(), description="Groups of checks that verify.yml measures.")
+    wheels: str = pydantic.Field(
+        default="", description="Directory of wheels for the Python of nodes that reach no package index."
+    )
 
 
 def nodes(hosts: typing.Sequence[Host], report: Report) -> tuple[str, dict[str, Node]]:
