@@ -247,7 +247,7 @@ def test_drift_is_shown_and_repaired(node, by_hand, accident):
 
 
 def test_a_daemon_that_cannot_run_is_told_with_its_last_words(node):
-    broken = dataclasses.replace(INSIDE, command=(PYTHON, "-c", "raise SystemExit('no such interface')"))
+    broken = dataclasses.replace(INSIDE, command=(PYTHON, "-IS", "-c", "raise SystemExit('no such interface')"))
     node.converge(INSIDE)
     with pytest.raises(TenantnetError, match="tenantnet-dhcp-dnsmasq-1 does not stay up: no such interface"):
         node.apply(broken)
