@@ -14,7 +14,7 @@ import typing
 from ..third_party import pydantic
 from .errors import suggest
 from .messages import collect
-from .model import Node
+from .model import Firewall, Node
 from .parts import Part
 from .source import Path, Report
 from .words import Address, Device, Items, Name
@@ -54,7 +54,7 @@ class Settings(Part):
     tunnel_ip: Address | None = pydantic.Field(
         default=None, description="Address between which tunnels run. Left out, the node carries no tunnels."
     )
-    firewall: typing.Literal["iptables_hybrid"] = pydantic.Field(
+    firewall: Firewall = pydantic.Field(
         default="iptables_hybrid", description="What carries out security groups on a compute node."
     )
     adopt_bridges: Items[Device] = pydantic.Field(
@@ -158,9 +158,6 @@ def _settings(host: Host, report: Report) -> Settings | None:
             "'auto' is for the playbook to resolve",
         )
         ours["datapath"] = "system"
-    if ours.get("firewall") == "openvswitch":
-        at(report, host["name"], "firewall", "'openvswitch' is not a firewall of this version", "use 'iptables_hybrid'")
-        ours["firewall"] = "iptables_hybrid"
     try:
         return Settings.model_validate({k: v for k, v in ours.items() if k in Settings.model_fields})
     except pydantic.ValidationError as error:
