@@ -87,7 +87,7 @@ def without_client(guest: Guest) -> typing.Iterator[None]:
     finally:
         guest.flush()
         guest.run("s6-svc", "-u", "/run/service/dhclient")
-        until(lambda: guest.address == ADDRESS, "the guest's own client to have a lease")
+        until(lambda: guest.address == ADDRESS, "the guest's own client to have a lease", 30)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -62,6 +62,7 @@ def _wire(tap: Link, port: model.Port, namespace: str, nic: str) -> Link:
 
 
 def _tap(topology: model.Topology, port: model.Port) -> Link:
+    devices = plug.INSTANCE[topology.nodes[port.node].firewall]
     return Link(
         slice=SLICE,
         namespace="",
@@ -71,6 +72,6 @@ def _tap(topology: model.Topology, port: model.Port) -> Link:
         multi_queue=port.queues > 1,
         alias=port.label,
         mtu=topology.networks[port.network].mtu,
-        master=names.device("qbr", port.id),
+        master=names.device("qbr", port.id) if "qbr" in devices else "",
         sysctls=dict(plug.SILENT),
     )

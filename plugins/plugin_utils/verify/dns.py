@@ -8,7 +8,7 @@ from ..plan.check import Check
 from .outcome import Unmet
 from .session import Json, Session, where
 
-SECONDS = 3.0
+SECONDS = 8.0  # until all questions are answered
 
 
 def names(session: Session, check: Check) -> None:

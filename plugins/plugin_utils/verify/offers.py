@@ -9,7 +9,7 @@ from .outcome import Unmet
 from .session import Json, Session, where
 
 OFFER = 2
-SECONDS, GRACE = 4.0, 0.3
+SECONDS, GRACE = 10.0, 0.3  # until all servers have answered, and after that
 
 
 def offer(session: Session, check: Check) -> None:
