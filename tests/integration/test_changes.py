@@ -56,7 +56,7 @@ class Steady:
         stall = self._stream.stop()
         print(f"steady: {across}, {inwards}, longest stall of the stream {stall:.3f} s")
         assert (across.lost, inwards.lost) == (0, 0), (across, inwards)
-        assert across.sent > 100 and inwards.sent > 100
+        assert across.answers > 100 and inwards.answers > 100
         assert stall < STALL
 
 

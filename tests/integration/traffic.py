@@ -48,16 +48,12 @@ print(max(longest, time.monotonic() - last))
 
 @dataclasses.dataclass(frozen=True)
 class Pings:
-    """What ping(8) counted."""
+    """What was answered. The requests after the last answer are not counted: they may have been under way at the end."""
 
-    sent: int
-    received: int
+    answers: int
+    lost: int
     duplicates: int
     longest_gap: float  # seconds between two answers
-
-    @property
-    def lost(self) -> int:
-        return self.sent - self.received
 
 
 class Ping:
@@ -71,16 +67,16 @@ class Ping:
         self._reader.start()
 
     def stop(self) -> Pings:
-        """End it; the last request gets its answer."""
+        """End it, and tell."""
         os.killpg(self._process.pid, signal.SIGINT)
         self._process.wait(10)
         self._reader.join(10)
         said = "".join(self._lines)
-        counted = re.search(r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?", said)
-        assert counted, said
-        times = [float(found) for found in re.findall(r"^\[([\d.]+)\] \d+ bytes from", said, re.MULTILINE)]
-        gaps = [after - before for before, after in itertools.pairwise(times)]
-        return Pings(int(counted[1]), int(counted[2]), int(counted[3] or 0), max(gaps, default=float("inf")))
+        found = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
+        assert found, said
+        numbers = {int(number) for _time, number in found}
+        gaps = (float(after) - float(before) for (before, _), (after, _) in itertools.pairwise(found))
+        return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), max(gaps, default=float("inf")))
 
 
 class Stream:
