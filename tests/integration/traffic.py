@@ -48,7 +48,7 @@ print(max(longest, time.monotonic() - last))
 
 @dataclasses.dataclass(frozen=True)
 class Pings:
-    """What was answered. The requests after the last answer are not counted: they may have been under way at the end."""
+    """What was answered. Requests after the last answer do not count: they may have been under way at the end."""
 
     answers: int
     lost: int
