@@ -19,6 +19,7 @@ from . import (
     checks_leases,
     checks_metadata,
     checks_reach,
+    checks_routes,
     checks_structure,
     checks_wire,
 )
@@ -39,6 +40,7 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_leases.checks(topology),
         *checks_metadata.checks(topology),
         *checks_reach.checks(topology),
+        *checks_routes.checks(topology),
         *checks_floating.checks(topology),
         *checks_frames.checks(topology),
         *checks_isolation.checks(topology),

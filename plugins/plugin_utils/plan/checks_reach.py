@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of who reaches whom: an instance the outside (Case 1), and its neighbours, by one router or by several."""
+"""Checks of who reaches whom: an instance the outside (Case 1), and its neighbours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from . import checks_places as places
 from .check import Check, Group
 from .checks_frames import udp
 from .checks_pairs import Pair, pair
-from .paths import trace
 from .verdict import Service, Side, reaches
 
 
@@ -22,7 +21,6 @@ def checks(topology: model.Topology) -> Iterator[Check]:
         yield from _mtu(topology, port)
     yield from _leaving(topology)
     yield from _east_west(topology)
-    yield from _beyond(topology)
 
 
 # ------------------------------------------------------------------------------------------------------- north-south
@@ -144,60 +142,6 @@ def _neighbour(topology: model.Topology, group: Group, sources: list[model.Port]
     name = f"eastwest.{place['label']}>{places.label(topology, port)}"
     left = f" ({len(sources) - 1} more like it not asked)" if len(sources) > 1 else ""
     yield from pair(topology, Pair(name=name, group=group, source=place, source_port=source, port=port, left=left))
-
-
-def _beyond(topology: model.Topology) -> Iterator[Check]:
-    """By the routes of routers and of clients: to each subnet from one network that leads there, and one that does not.
-
-    Neighbours, and those behind the same router, are asked already.
-    """
-    ports = [p for p in places.addressed(topology) if topology.instances[p.device].ports[0] == p.id]
-    for subnet, destination in _by_subnet(ports).items():
-        asked: dict[bool, model.Port] = {}
-        inner = next(ip.address for ip in destination.fixed_ips if ip.subnet == subnet)
-        for source in _by_subnet(ports, first=True).values():
-            near = source.network == destination.network or _routes_to(topology, source, destination)
-            if not near and _connected(topology, source.network, destination.network):
-                routed = bool(
-                    trace(topology, source, inner) and trace(topology, destination, source.fixed_ips[0].address)
-                )
-                asked.setdefault(routed, source)
-        for routed, source in asked.items():
-            place = places.of(topology, source)
-            name = f"beyond.{place['label']}>{places.label(topology, destination)}.{inner}"
-            how = f"by {' and '.join(trace(topology, source, inner))}" if routed else ""
-            yield from pair(
-                topology,
-                Pair(
-                    name=name,
-                    group="routing",
-                    source=place,
-                    source_port=source,
-                    port=destination,
-                    inner=inner,
-                    routed=routed,
-                    how=how,
-                ),
-            )
-
-
-def _by_subnet(ports: list[model.Port], first: bool = False) -> dict[str, model.Port]:
-    """One port of each subnet; `first`: of the one that its instance sends from."""
-    found: dict[str, model.Port] = {}
-    for port in ports:
-        for ip in port.fixed_ips[:1] if first else port.fixed_ips:
-            found.setdefault(ip.subnet, port)
-    return found
-
-
-def _connected(topology: model.Topology, one: str, other: str) -> bool:
-    """Whether routers, one after the other, join two networks."""
-    joined, reached, left = _joined(topology), {one}, [one]
-    while left:
-        new = joined.get(left.pop(), set()) - reached
-        reached |= new
-        left += new
-    return other in reached
 
 
 # --------------------------------------------------------------------------------------------------------------- MTU

@@ -34,6 +34,21 @@ def trace(topology: model.Topology, port: model.Port, address: str) -> list[str]
     return []
 
 
+def islands(topology: model.Topology) -> dict[str, str]:
+    """For each network that has a router one of those that routers join to it, the same for all of them."""
+    networks: dict[str, set[str]] = {}
+    for port in topology.ports.values():
+        if port.owner == "router_interface":
+            networks.setdefault(port.device, set()).add(port.network)
+    found: dict[str, str] = {}
+    for joined in networks.values():
+        before = {found[network] for network in joined if network in found}
+        name = min(before or joined)
+        also = [network for network, island in found.items() if island in before] if len(before) > 1 else []
+        found |= dict.fromkeys((*joined, *also), name)
+    return found
+
+
 def _forward(topology: model.Topology, router: model.Router, address: str) -> tuple[str, str | None]:
     """The network that a router sends to, and the next hop there; none on a way out of the project's networks."""
     ports = [p for p in topology.ports.values() if p.device == router.id and p.owner == "router_interface"]
