@@ -16,7 +16,7 @@ LIMIT = 8  # routers on the way; more is a circle
 
 
 def trace(topology: model.Topology, port: model.Port, address: str) -> list[str]:
-    """Labels of the routers between an instance's port and a fixed address; empty when no way leads there."""
+    """Labels of the routers between an instance's port and a fixed address beyond its network; empty without a way."""
     network, path = topology.networks[port.network], list[str]()
     subnet = topology.subnet(port.fixed_ips[0].subnet)
     routes = [(subnet.cidr, None), *dhcp.classless_routes(topology, network, subnet)]
