@@ -26,7 +26,7 @@ def topology() -> model.Topology:
         ("demo/instance5", "192.168.1.12", ["demo/inner", "demo/router"]),
         ("demo/instance5", "203.0.113.1", []),
         ("demo/instance2", "192.168.3.99", []),  # nobody has it
-        ("other/instance3", "192.168.1.11", []),  # of the same project, and of another
+        ("other/instance4", "192.168.1.11", []),  # of the same project, and of another
     ],
 )
 def test_trace(topology: model.Topology, source: str, address: str, path: list[str]) -> None:
