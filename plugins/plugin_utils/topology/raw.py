@@ -241,7 +241,7 @@ class PortForwarding(Part):
     """Ports of an external address that lead to ports of a fixed one; the others may lead to other instances."""
 
     floating_ip: Address = pydantic.Field(description="The external address, which several may share.")
-    protocol: typing.Literal["tcp", "udp"]
+    protocol: typing.Literal["tcp", "udp"] = pydantic.Field(description="That of the ports.")
     external_port: Ports = pydantic.Field(description="Port of the external address, or first:last.")
     internal_port: Ports | None = pydantic.Field(
         default=None, description="Port of the fixed address, or as many of them. Left out, it is the same."

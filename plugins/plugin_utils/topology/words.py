@@ -154,7 +154,11 @@ def _protocol(value: object) -> str | None:
     if text in ("any", "0"):
         return None
     if not text.isdigit() and text not in _NUMBERS:
-        raise _not(value, "a protocol", suggest(text, sorted(_NUMBERS)) or "or write its number")
+        raise _not(
+            value,
+            "a protocol",
+            suggest(text, sorted(_NUMBERS)) or "write a name such as tcp, or a number from 0 to 255",
+        )
     number = int(text) if text.isdigit() else _NUMBERS[text]
     return PROTOCOLS.get(number, str(number))
 
