@@ -20,6 +20,7 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "fragments": fragments.fragments,
     "frame": frames.frame,
     "lease": lease.lease,
+    "leaving": reach.leaving,
     "log": structure.log,
     "metadata": metadata.own,
     "metadata_forged": metadata.forged,
