@@ -9,6 +9,7 @@ its control is an honest one of the same sort, sent after it, which must arrive:
 from __future__ import annotations
 
 import ipaddress
+import typing
 from collections.abc import Iterator
 
 from ..topology import model
@@ -24,7 +25,7 @@ FORGED_MAC = "02:00:00:00:00:fe"
 UDP, DISCARD, BOOTPS, BOOTPC, EPHEMERAL = 17, 9, 67, 68, 40000
 ROUTER_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 128
 
-Frame = dict[str, str | int]
+Frame = dict[str, typing.Any]
 ONE_TAG: Frame = {"priority_tags": 1}
 TWO_TAGS: Frame = {"priority_tags": 2}
 
@@ -110,9 +111,10 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     if not port.port_security_enabled or not receivers or free is None:
         return
     me, anchor = places.of(topology, port), receivers[0]
-    honest = arp("arp", me, anchor["ip"])
+    # About itself: a question about somebody else may be answered on the spot, and go nowhere.
+    honest = arp("arp", me, me["ip"])
     forged: list[tuple[str, Frame, Frame]] = [
-        ("ARP with a forged MAC", arp("arp-mac", me, anchor["ip"], mac=FORGED_MAC), honest),
+        ("ARP with a forged MAC", arp("arp-mac", me, me["ip"], mac=FORGED_MAC), honest),
         ("an ARP request with a forged address", arp("arp-ip", me, free, spa=free), honest),
         ("an ARP reply with a forged address", arp("arp-reply", me, free, op=2, spa=free), honest),
         ("a forged ARP reply behind VLAN tags", arp("arp-tagged", me, free, op=2, spa=free) | TWO_TAGS, honest),
@@ -136,13 +138,13 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
             group="spoofing",
             node=port.node,
             kind="frame",
-            args=_frame_args(me, receivers, frame, control, control_at=at, never_at=list(range(len(receivers)))),
+            args=frame_args(me, receivers, frame, control, control_at=at, never_at=list(range(len(receivers)))),
             negative=True,
             requires_guest=True,
         )
 
 
-def _frame_args(
+def frame_args(
     sender: Place, receivers: list[Place], frame: Frame, control: Frame, control_at: list[int], never_at: list[int]
 ) -> dict[str, object]:
     """`control_at` and `never_at` are places in `receivers`; checks of one sender and receivers share an experiment."""
@@ -237,7 +239,7 @@ def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: 
     strangers = [there, *_receivers(topology, other)[:2]]
     receivers, never_at = [*own, *strangers], list(range(len(own), len(own) + len(strangers)))
     one, two = topology.networks[port.network].label, topology.networks[other.network].label
-    frames = [("A broadcast", arp("arp", me, there["ip"]), list(range(len(own))))]
+    frames = [("A broadcast", arp("arp", me, me["ip"]), list(range(len(own))))]
     if _may_send(topology, port, own[0]) and not _connected(topology, port, other):
         frames.append((f"A packet for {there['ip']}", _udp("ip", me, own[0]["mac"], there["ip"]), [0]))
     for words, frame, control_at in frames:
@@ -247,7 +249,7 @@ def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: 
             group="isolation",
             node=port.node,
             kind="frame",
-            args=_frame_args(me, receivers, frame, frame, control_at, never_at),
+            args=frame_args(me, receivers, frame, frame, control_at, never_at),
             negative=True,
             requires_guest=True,
         )

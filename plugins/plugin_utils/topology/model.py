@@ -197,6 +197,8 @@ class Topology:
     security_groups: dict[str, SecurityGroup]
     instances: dict[str, Instance]
     local_vlans: dict[str, dict[str, int]]  # node -> network id -> VLAN of br-int on that node
+    l2_population: bool = False  # tunnels and their flows follow what is known, where others flood and learn
+    arp_responder: bool = False  # with l2_population: br-tun answers ARP for what is behind a tunnel
 
     def ports_on(self, node: str) -> list[Port]:
         """Ports plugged on a node, in the order of their ids."""

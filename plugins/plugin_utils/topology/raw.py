@@ -42,6 +42,7 @@ class PhysicalNetwork(Part):
 
     bridge: BridgeName
     vlan_ranges: Items[Vlans] = ()  # VLANs that projects may get
+    mtu: Mtu | None = None  # bytes that it carries, where that is less than the tenantnet_underlay_mtu of its nodes
 
 
 class Vxlan(Part):
@@ -57,10 +58,22 @@ class Gre(Part):
 
 
 class Tunnels(Part):
-    """Kinds of tunnels, and the ids that projects may get."""
+    """Kinds of tunnels and the ids that projects may get, and how a node knows what is behind which tunnel.
+
+    Without `l2_population` nodes flood and learn; with it each is told who hosts a network and where each MAC is.
+    With `arp_responder` a node also answers ARP for what is on other nodes.
+    """
 
     vxlan: Vxlan | None = None
     gre: Gre | None = None
+    l2_population: bool = False
+    arp_responder: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Tunnels:
+        if self.arp_responder and not self.l2_population:
+            raise wrong("arp_responder answers with what l2_population knows", "add 'l2_population: true'")
+        return self
 
 
 class ExternalSubnet(Subnet):

@@ -25,7 +25,7 @@ def check(scope: Scope) -> None:
     """Networks of one project and their subnets."""
     for name, network in scope.project.networks.items():
         path = ("networks", name)
-        _check_type(scope, path, network)
+        _check_type(scope, name, network)
         if has_dhcp(network) and network_node(scope.raw) is None:
             message = "its DHCP server needs a network node, and the inventory has none"
             scope.add(path, message, "add a host to network_nodes or write 'enable_dhcp: false'", key=True)
@@ -35,7 +35,8 @@ def check(scope: Scope) -> None:
         subnets.check_overlaps([((*at, "cidr"), subnet, of) for at, subnet, of in found], scope.add)
 
 
-def _check_type(scope: Scope, path: Path, network: Network) -> None:
+def _check_type(scope: Scope, name: str, network: Network) -> None:
+    path: Path = ("networks", name)
     type_ = network_type(scope.raw, scope.name, network)
     allowed = scope.limits.network_types
     if type_ not in allowed:
@@ -44,8 +45,8 @@ def _check_type(scope: Scope, path: Path, network: Network) -> None:
     elif not has_ranges(scope.raw, type_):
         what = "physical network with vlan_ranges" if type_ == "vlan" else f"tunnels.{type_}"
         scope.add((*path, "network_type"), f"a {type_} network has nowhere to be: provider.yml has no {what}")
-    largest = largest_mtu(scope.raw, type_)
-    if network.mtu and network.mtu > largest:
+    largest = max((largest_mtu(scope.raw, *wire) for wire in wires(scope.raw, (scope.name, name))), default=0)
+    if network.mtu and 0 < largest < network.mtu:
         scope.add((*path, "mtu"), f"{network.mtu} does not fit: a {type_} network here carries at most {largest} bytes")
 
 

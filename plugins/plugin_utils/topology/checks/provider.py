@@ -22,12 +22,10 @@ def check(raw: Raw, report: Report) -> None:
     _check_ranges(raw, add)
     for name, network in raw.provider.external_networks.items():
         _check_segment(raw, ("external_networks", name), network, add)
-        mtu, largest = network.mtu or 0, largest_mtu(raw, network.network_type)
-        if mtu > largest:
-            add(
-                ("external_networks", name, "mtu"),
-                f"{mtu} does not fit: {largest} is the smallest tenantnet_underlay_mtu",
-            )
+        largest = largest_mtu(raw, network.network_type, network.physical_network)
+        if network.mtu and network.mtu > largest:
+            message = f"{network.mtu} does not fit: '{network.physical_network}' carries at most {largest} bytes"
+            add(("external_networks", name, "mtu"), message)
     _check_segments_differ(raw, add)
     _check_subnets(raw, add)
 
