@@ -16,7 +16,7 @@ PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(A
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor lab destroy shell test molecule gates lint types ansible-lint docs sanity unit venv dev
+.PHONY: help doctor lab destroy shell test molecule gates lint types ansible-lint docs sanity unit golden venv dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -61,6 +61,9 @@ sanity: dev ## ansible-test sanity
 
 unit: dev ## the tests that need no root
 	@$(PYTHON) -m pytest tests/unit $(PYTEST_ARGS)
+
+golden: dev ## write what the unit tests expect, schemas/ and the generated pages of docs/ among it; then read the diff
+	@$(PYTHON) -m pytest tests/unit --update-golden $(PYTEST_ARGS)
 
 venv: ## Debian packages and .venv for the lab
 	@scripts/bootstrap control

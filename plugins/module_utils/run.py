@@ -21,6 +21,7 @@ PACKAGES = {
     "iptables-restore": "iptables",
     "iptables-save": "iptables",
     "modprobe": "kmod",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "ovs-ofctl": "openvswitch-switch",
     "ovs-appctl": "openvswitch-switch",

@@ -15,6 +15,7 @@ from ..topology import model
 from . import (
     checks_frames,
     checks_injected,
+    checks_isolation,
     checks_leases,
     checks_metadata,
     checks_reach,
@@ -39,6 +40,7 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_metadata.checks(topology),
         *checks_reach.checks(topology),
         *checks_frames.checks(topology),
+        *checks_isolation.checks(topology),
         *checks_injected.checks(topology),
         *checks_wire.checks(topology, states),
     ]

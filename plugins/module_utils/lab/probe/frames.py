@@ -20,6 +20,8 @@ ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6, ETH_P_TEB = 0x0800, 0x0806, 0x8100
 VXLAN_PORT = 4789
 TOKEN = re.compile(rb"tenantnet-probe:([^/;]*)/([^;]*);")
 ECHO_ID = 0x7465  # of ICMP echo requests that are built as frames
+HALF = 120  # bytes of each half of a fragmented datagram, a multiple of 8
+MORE_FRAGMENTS = 0x2000
 
 
 def checksum(data: bytes) -> int:
@@ -35,7 +37,8 @@ def build(frame: Json, run: str) -> bytes:
     """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), or IPv4 with UDP or an ICMP echo request (nw_proto).
 
     It may be of a VLAN (dl_vlan), stand behind some tags of VLAN 0 (priority_tags), which receivers take off without
-    being told to, or be a tunnel's (tun_id) with another frame in it (inner).
+    being told to, be the first or the later half (ip_frag) of a datagram (ip_id), each with a token of its own, or be a
+    tunnel's (tun_id) with another frame in it (inner).
     `run` tells the tokens of this experiment from those of any other.
     """
     token = f"tenantnet-probe:{run}/{frame['token']};".encode()
@@ -72,22 +75,26 @@ def _tunnelled(frame: Json, run: str) -> bytes:
     inner = build(frame["inner"], run)
     if frame["nw_proto"] == socket.IPPROTO_GRE:
         return struct.pack("!HHI", 0x2000, ETH_P_TEB, frame["tun_id"]) + inner
-    return _udp(frame, struct.pack("!II", 0x08000000, frame["tun_id"] << 8) + inner)
+    return _udp(frame, 16 + len(inner)) + struct.pack("!II", 0x08000000, frame["tun_id"] << 8) + inner
 
 
 def _datagram(frame: Json, token: bytes) -> bytes:
-    if frame["nw_proto"] != socket.IPPROTO_ICMP:
-        return _udp(frame, token)
-    body = struct.pack("!BBHHH", 8, 0, 0, ECHO_ID, 1) + token
-    return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    if frame["nw_proto"] == socket.IPPROTO_ICMP:
+        body = struct.pack("!BBHHH", 8, 0, 0, ECHO_ID, 1) + token
+        return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    if "ip_frag" not in frame:
+        return _udp(frame, 8 + len(token)) + token
+    body = token if frame["ip_frag"] == "later" else _udp(frame, 2 * HALF) + token
+    return body.ljust(HALF, b"\0")
 
 
-def _udp(frame: Json, payload: bytes) -> bytes:
-    return struct.pack("!HHHH", frame["tp_src"], frame["tp_dst"], 8 + len(payload), 0) + payload
+def _udp(frame: Json, size: int) -> bytes:
+    return struct.pack("!HHHH", frame["tp_src"], frame["tp_dst"], size, 0)
 
 
 def _ipv4(frame: Json, body: bytes) -> bytes:
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, frame["nw_proto"], 0)
+    offset = {"first": MORE_FRAGMENTS, "later": HALF // 8}.get(frame.get("ip_frag", ""), 0)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), frame.get("ip_id", 0), offset, 64, frame["nw_proto"], 0)
     head += _ip(frame["nw_src"]) + _ip(frame["nw_dst"])
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
 

@@ -20,6 +20,8 @@ def check(raw: Raw, report: Report) -> None:
 
     _check_physical_networks(raw, add)
     _check_ranges(raw, add)
+    if raw.provider.tunnels.arp_responder and not raw.provider.tunnels.l2_population:
+        add(("tunnels", "arp_responder"), "it answers with what l2_population knows", "add 'l2_population: true'")
     for name, network in raw.provider.external_networks.items():
         _check_segment(raw, ("external_networks", name), network, add)
         largest = largest_mtu(raw, network.network_type, network.physical_network)
