@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import time
 import typing
 
 import pytest
@@ -116,6 +118,24 @@ FAULTS = (
         ("switching",),
         ("for the tunnel address 10.0.1.31",),
     ),
+    Fault(
+        "nobody is told where anybody is, and every number is let in",
+        (
+            "ovs-ofctl del-flows br-tun table=21,arp",
+            "ovs-ofctl del-flows br-tun table=20,dl_dst=00:00:00:00:00:00/01:00:00:00:00:00",
+            "for t in 3 4; do ovs-ofctl --strict mod-flows br-tun table=$t,priority=0,actions="
+            "push_vlan:0x8100,set_field:4097-\\>vlan_vid,goto_table:10; done",
+            "ovs-ofctl --names --strict mod-flows br-int table=0,priority=2,in_port=int-br-vlan,actions=goto_table:58",
+        ),
+        ("switching", "isolation"),
+        ("for the MAC of", "itself: nothing travels", "VXLAN id", "GRE id", "VLAN 1, which no network"),
+    ),
+    Fault(
+        "the node remembers what tunnels carry",
+        ("iptables -t raw -D OUTPUT -j tenantnet-sw-OUTPUT",),
+        ("node",),
+        ("compute1 tracks no packet of a tunnel",),
+    ),
 )
 
 
@@ -151,3 +171,22 @@ def test_a_fault_is_noticed(deployed: Deployment, fault: Fault) -> None:
         assert any(words in line for line in failed), output.text
     strange = [line for line in failed if not any(words in line for words in fault.noticed)]
     assert not strange, output.text
+
+
+def learned(deployed: Deployment, node: str) -> list[float]:
+    """How many seconds ago each MAC of a port of ours was learned."""
+    flows = deployed.node(node, "ovs-ofctl", "dump-flows", "br-tun", "table=20").stdout.splitlines()
+    ages = (re.search(r"duration=([\d.]+)s.*hard_timeout=300.*dl_dst=fa:16:3e", flow) for flow in flows)
+    return [float(age[1]) for age in ages if age]
+
+
+def test_nodes_that_were_told_may_flood_and_learn_and_the_other_way_round(deployed: Deployment) -> None:
+    told = "  l2_population: true\n  arp_responder: true\n"
+    for before, after in ((told, ""), ("tunnels:\n", f"tunnels:\n{told}")):
+        began = time.monotonic()
+        deployed.edit("topology/provider.yml", before, after)
+        deployed.succeed("site")
+        for node in ("network", "compute1", "compute2"):
+            assert all(age < time.monotonic() - began for age in learned(deployed, node)), "stale"
+        deployed.succeed("verify", args=("-e", json.dumps({"tenantnet_verify_groups": ["structure", "switching"]})))
+        assert learned(deployed, "network")
