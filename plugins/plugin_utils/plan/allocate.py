@@ -15,7 +15,7 @@ import typing
 
 from ..topology import model, raw
 from ..topology.source import Path, Report
-from . import addressing, names, objects, segments
+from . import addressing, floating, names, objects, segments
 from .lock import Lock
 from .objects import NetworkPlan
 from .pins import Pins
@@ -50,9 +50,10 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
     inner = [plan for plan in plans if not plan.network.network.external]
     inner_ports = addressing.inside(pins, inner)
     report.stop()
-    floating_plans = addressing.floating(topology, networks, routers, inner, inner_ports)
+    floating_plans = floating.plans(topology, networks, routers, inner, inner_ports, report)
     outer = [plan for plan in plans if plan.network.network.external]
-    outer_ports, floating_ips = addressing.outside(pins, outer, floating_plans)
+    outer_ports, found = addressing.outside(pins, outer, floating_plans)
+    floating_ips, forwardings = floating.resolved(floating_plans, found)
     macs, zones = addressing.macs(pins, plans), segments.zones(pins, plans)
     local_vlans = segments.local_vlans(topology, pins, networks.values())
     report.stop()
@@ -66,6 +67,7 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
         routers=_by_id(routers.values()),
         ports=_by_id(_numbered(p, macs[p.id], zones.get(p.id)) for p in inner_ports + outer_ports),
         floating_ips=_by_id(floating_ips),
+        port_forwardings=_by_id(forwardings),
         security_groups=_by_id(groups.values()),
         instances=_by_id(_plugged(instances.values(), plans)),
         local_vlans=local_vlans,

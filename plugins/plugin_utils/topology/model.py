@@ -144,6 +144,22 @@ class FloatingIp:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortForwarding:
+    """Ports of an external address that lead to as many ports of a fixed address, through one router."""
+
+    id: str
+    project: str
+    address: str
+    router: str  # id
+    port: str  # id
+    fixed_ip: str
+    protocol: typing.Literal["tcp", "udp"]
+    external_ports: tuple[int, int]  # first and last
+    internal_ports: tuple[int, int]
+    leaving: tuple[str, ...] = ()  # other nodes that may still answer for the external address
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Router:
     """A project's router on one network node. Its ports are in `Topology.ports`."""
 
@@ -219,6 +235,7 @@ class Topology:
     local_vlans: dict[str, dict[str, int]]  # node -> network id -> VLAN of br-int on that node
     l2_population: bool = False  # tunnels and their flows follow what is known, where others flood and learn
     arp_responder: bool = False  # with l2_population: br-tun answers ARP for what is behind a tunnel
+    port_forwardings: dict[str, PortForwarding] = dataclasses.field(default_factory=dict)
 
     def ports_on(self, node: str) -> list[Port]:
         """Ports plugged on a node, in the order of their ids."""
