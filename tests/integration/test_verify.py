@@ -119,16 +119,27 @@ FAULTS = (
         ("for the tunnel address 10.0.1.31",),
     ),
     Fault(
-        "nobody is told where anybody is, and every number is let in",
+        "br-tun is not told who is where",
         (
             "ovs-ofctl del-flows br-tun table=21,arp",
             "ovs-ofctl del-flows br-tun table=20,dl_dst=00:00:00:00:00:00/01:00:00:00:00:00",
-            "for t in 3 4; do ovs-ofctl --strict mod-flows br-tun table=$t,priority=0,actions="
-            "push_vlan:0x8100,set_field:4097-\\>vlan_vid,goto_table:10; done",
-            "ovs-ofctl --names --strict mod-flows br-int table=0,priority=2,in_port=int-br-vlan,actions=goto_table:58",
+            "vlan=$(ovs-ofctl --no-stats dump-flows br-tun table=22 | grep 'load:0x2->' | grep -o 'dl_vlan=[0-9]*');"
+            ' ovs-ofctl --names mod-flows br-tun "table=22,$vlan,actions=strip_vlan,set_field:2->tun_id,'
+            'output:vxlan-0a000115,output:vxlan-0a000120"',
         ),
-        ("switching", "isolation"),
-        ("for the MAC of", "itself: nothing travels", "VXLAN id", "GRE id", "VLAN 1, which no network"),
+        ("switching",),
+        ("as VNI 2, and not to compute2", "for the MAC of DHCP server of other/alone", "itself: nothing travels"),
+    ),
+    Fault(
+        "every number is let in",
+        (
+            "for table in 3 4; do ovs-ofctl --strict mod-flows br-tun "
+            '"table=$table,priority=0,actions=push_vlan:0x8100,set_field:4097->vlan_vid,resubmit(,10)"; done',
+            "ovs-ofctl --names --strict mod-flows br-int "
+            '"table=0,priority=2,in_port=int-br-vlan,actions=resubmit(,58)"',
+        ),
+        ("isolation",),
+        ("VXLAN id 3, which no", "GRE id 2, which no", "VLAN 1, which no"),
     ),
     Fault(
         "the node remembers what tunnels carry",
@@ -154,7 +165,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deploy
 
 def test_everything_is_measured_and_right(deployed: Deployment) -> None:
     output = deployed.succeed("verify")
-    assert "177 checks passed" in output.text
+    assert "229 checks passed" in output.text
     assert "not measured" not in output.text
 
 
