@@ -139,7 +139,7 @@ FAULTS = (
             '"table=0,priority=2,in_port=int-br-vlan,actions=resubmit(,58)"',
         ),
         ("isolation",),
-        ("VXLAN id 3, which no", "GRE id 2, which no", "VLAN 1, which no"),
+        ("VNI 3, which no", "GRE key 2, which no", "VLAN 1, which no"),
     ),
     Fault(
         "the node remembers what tunnels carry",

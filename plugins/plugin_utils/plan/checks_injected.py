@@ -16,6 +16,7 @@ from . import checks_places as places
 from .check import Check
 from .checks_frames import BROADCAST, FORGED_MAC, UDP, Frame, frame_args
 from .checks_places import Place
+from .checks_wire import SIGNS
 
 VXLAN_PORT, GRE = 4789, 47
 NOBODY = "0.0.0.0"  # whoever this ARP probe reaches learns nothing from it
@@ -131,7 +132,7 @@ def _receivers(topology: model.Topology, node: model.Node) -> list[model.Port]:
 def _words(wire: Wire, number: int | None) -> str:
     if number is None:
         return "an untagged frame"
-    return f"a frame of {'VLAN' if wire.type == 'vlan' else wire.type.upper() + ' id'} {number}"
+    return f"a frame of {SIGNS[wire.type]} {number}"
 
 
 def _frame(wire: Wire, token: str, number: int | None) -> Frame:
