@@ -372,8 +372,9 @@ def test_members_of_a_group_are_known_by_all_addresses_they_may_use() -> None:
 def every_frame() -> list[checks_frames.Frame]:
     found = [c.args[k] for c in checks(topology(), {}) for k in ("frame", "control") if isinstance(c.args.get(k), dict)]
     frames_ = [json.loads(text) for text in sorted({json.dumps(f) for f in found})]
-    # Where a frame comes from the wire, the MAC is looked up on the node while it is measured.
-    return [f | {"dl_dst": "02:00:00:00:00:0a"} if "inner" in f else f for f in frames_]
+    # Where a frame comes from the wire, its MACs are looked up on the nodes while it is measured.
+    macs = {"dl_src": "02:00:00:00:00:0b", "dl_dst": "02:00:00:00:00:0a"}
+    return [f | macs if "inner" in f else f for f in frames_]
 
 
 def _without_inner_token(frame: checks_frames.Frame) -> checks_frames.Frame:

@@ -152,8 +152,9 @@ def _frame(wire: Wire, token: str, number: int | None) -> Frame:
     ports = {"tp_src": VXLAN_PORT, "tp_dst": VXLAN_PORT} if wire.type == "vxlan" else {}
     return {
         "token": probe["token"],
-        "dl_src": FORGED_MAC,
-        "dl_dst": str(wire.node.tunnel_ip),  # the MAC of whoever has this address
+        # The MACs of whoever has the addresses: Open vSwitch believes the one that a tunnel's packet comes from.
+        "dl_src": str(wire.sender.tunnel_ip),
+        "dl_dst": str(wire.node.tunnel_ip),
         "nw_src": str(wire.sender.tunnel_ip),
         "nw_dst": str(wire.node.tunnel_ip),
         "nw_proto": UDP if wire.type == "vxlan" else GRE,

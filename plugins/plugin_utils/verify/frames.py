@@ -55,8 +55,8 @@ def _experiment(session: Session, check: Check) -> Seen:
     together = [c.args for c in session.checks if c.kind == "frame" and _key(c) == _key(check)]
     controls = {a["control"]["token"]: a["control"] for a in together}
     frames = {a["frame"]["token"]: a["frame"] for a in together if a["frame"]["token"] not in controls}
-    sent = [_addressed(session, check.args["receivers"], f) for f in (*frames.values(), *controls.values())]
-    run, receivers = uuid.uuid4().hex, check.args["receivers"]
+    run, sender, receivers = uuid.uuid4().hex, check.args["sender"], check.args["receivers"]
+    sent = [_addressed(session, sender, receivers[0], f) for f in (*frames.values(), *controls.values())]
     until = [sorted({a["control"]["token"] for a in together if i in a["control_at"]}) for i in range(len(receivers))]
 
     def start(place: Json, tokens: list[str]) -> Capture:
@@ -67,7 +67,6 @@ def _experiment(session: Session, check: Check) -> Seen:
         )
 
     captures = at_once([partial(start, place, tokens) for place, tokens in zip(receivers, until, strict=True)])
-    sender = check.args["sender"]
     session.probe(sender, "send", run=run, device=sender["device"], frames=sent)
     ended: dict[int, Json] = {}
     for stop in (False, True):
@@ -80,14 +79,18 @@ def _experiment(session: Session, check: Check) -> Seen:
     return arrived
 
 
-def _addressed(session: Session, receivers: list[Json], frame: Json) -> Json:
-    """The same with a MAC, where a frame from the wire is for whoever has an address of the node that it comes to."""
-    if ":" in frame["dl_dst"]:
-        return frame
-    node = receivers[0]
+def _addressed(session: Session, sender: Json, receiver: Json, frame: Json) -> Json:
+    """The same with MACs, where a frame from the wire goes from an address of one node to one of another."""
+    ends = {"dl_src": sender, "dl_dst": receiver}
+    return frame | {end: _mac_of(session, node, frame[end]) for end, node in ends.items() if ":" not in frame[end]}
+
+
+def _mac_of(session: Session, node: Json, address: str) -> str:
     links = session.once(("links", node["node"]), lambda: addresses(session, node))
-    macs = [link["mac"] for link in links.values() if frame["dl_dst"] in link["ips"]]
-    return frame | {"dl_dst": next(iter(macs), BROADCAST)}
+    macs = [link["mac"] for link in links.values() if address in link["ips"]]
+    if len(macs) != 1:
+        raise RuntimeError(f"{len(macs)} devices of {node['label']} have the address {address}")
+    return str(macs[0])
 
 
 def node_hidden(session: Session, check: Check) -> None:
