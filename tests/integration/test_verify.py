@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
+import time
 import typing
 
 import pytest
@@ -148,6 +150,35 @@ FAULTS = (
         ),
         "network",
     ),
+    Fault(
+        "br-tun is not told who is where",
+        (
+            "ovs-ofctl del-flows br-tun table=21,arp",
+            "ovs-ofctl del-flows br-tun table=20,dl_dst=00:00:00:00:00:00/01:00:00:00:00:00",
+            "vlan=$(ovs-ofctl --no-stats dump-flows br-tun table=22 | grep 'load:0x2->' | grep -o 'dl_vlan=[0-9]*');"
+            ' ovs-ofctl --names mod-flows br-tun "table=22,$vlan,actions=strip_vlan,set_field:2->tun_id,'
+            'output:vxlan-0a000115,output:vxlan-0a000120"',
+        ),
+        ("switching",),
+        ("as VNI 2, and not to compute2", "for the MAC of DHCP server of other/alone", "itself: nothing travels"),
+    ),
+    Fault(
+        "every number is let in",
+        (
+            "for table in 3 4; do ovs-ofctl --strict mod-flows br-tun "
+            '"table=$table,priority=0,actions=push_vlan:0x8100,set_field:4097->vlan_vid,resubmit(,10)"; done',
+            "ovs-ofctl --names --strict mod-flows br-int "
+            '"table=0,priority=2,in_port=int-br-vlan,actions=resubmit(,58)"',
+        ),
+        ("isolation",),
+        ("VNI 3, which no", "GRE key 2, which no", "VLAN 1, which no"),
+    ),
+    Fault(
+        "the node remembers what tunnels carry",
+        ("iptables -t raw -D OUTPUT -j tenantnet-sw-OUTPUT",),
+        ("node",),
+        ("compute1 tracks no packet of a tunnel",),
+    ),
 )
 
 
@@ -228,3 +259,22 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
     for where, seen in ((("compute1", "other", "instance1"), "102"), (("compute2", "demo", "instance2"), "103")):
         command = guest(*where)(["/usr/bin/python3", "-c", IP_SEEN])
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"203.0.113.{seen}\n"
+
+
+def learned(deployed: Deployment, node: str) -> list[float]:
+    """How many seconds ago each MAC of a port of ours was learned."""
+    flows = deployed.node(node, "ovs-ofctl", "dump-flows", "br-tun", "table=20").stdout.splitlines()
+    ages = (re.search(r"duration=([\d.]+)s.*hard_timeout=300.*dl_dst=fa:16:3e", flow) for flow in flows)
+    return [float(age[1]) for age in ages if age]
+
+
+def test_nodes_that_were_told_may_flood_and_learn_and_the_other_way_round(deployed: Deployment) -> None:
+    told = "  l2_population: true\n  arp_responder: true\n"
+    for before, after in ((told, ""), ("tunnels:\n", f"tunnels:\n{told}")):
+        began = time.monotonic()
+        deployed.edit("topology/provider.yml", before, after)
+        deployed.succeed("site")
+        for node in ("network", "compute1", "compute2"):
+            assert all(age < time.monotonic() - began for age in learned(deployed, node)), "stale"
+        deployed.succeed("verify", args=("-e", json.dumps({"tenantnet_verify_groups": ["structure", "switching"]})))
+        assert learned(deployed, "network")

@@ -15,6 +15,7 @@ from ..topology import model
 from . import (
     checks_floating,
     checks_frames,
+    checks_injected,
     checks_isolation,
     checks_leases,
     checks_metadata,
@@ -44,6 +45,7 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_floating.checks(topology),
         *checks_frames.checks(topology),
         *checks_isolation.checks(topology),
-        *checks_wire.checks(topology),
+        *checks_injected.checks(topology),
+        *checks_wire.checks(topology, states),
     ]
     return sorted(found, key=lambda check: GROUPS.index(check.group))

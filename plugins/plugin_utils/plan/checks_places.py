@@ -36,6 +36,11 @@ def underlay(node: model.Node) -> Place:
     }
 
 
+def tunnel_nodes(topology: model.Topology) -> list[model.Node]:
+    """Nodes whose tunnel address and its NIC are known, by name."""
+    return [n for _name, n in sorted(topology.nodes.items()) if n.tunnel_ip and "tunnel" in n.interfaces]
+
+
 def of(topology: model.Topology, port: model.Port) -> Place:
     """The namespace in which a port's device is: of a guest, of a router, of a DHCP server.
 
