@@ -157,6 +157,7 @@ class Port(Resource):
     options: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)  # of the port
     external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface, our own mark left out
+    up: bool = False  # for a NIC that nobody else raises; False leaves it as it is
 
     @property
     def key(self) -> Key:
