@@ -20,7 +20,8 @@ VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-
 	qemu-system-x86 qemu-utils syslinux-common vagrant vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit venv dev
+.PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
+	golden wheels venv dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -76,6 +77,12 @@ sanity: dev ## ansible-test sanity
 
 unit: dev ## the tests that need no root
 	@$(PYTHON) -m pytest tests/unit $(PYTEST_ARGS)
+
+golden: dev ## write what the unit tests expect, schemas/ and the generated pages of docs/ among it; then read the diff
+	@$(PYTHON) -m pytest tests/unit --update-golden $(PYTEST_ARGS)
+
+wheels: venv ## what a node's own Python needs, in build/wheels: for nodes that reach no package index (tenantnet_wheels)
+	@$(PYTHON) -m pip wheel -qq --disable-pip-version-check --wheel-dir build/wheels -r roles/runtime/files/requirements.txt
 
 venv: ## Debian packages and .venv for the lab
 	@scripts/bootstrap control

@@ -34,6 +34,7 @@ FEATURES = {
     "physdev match": ("xt_physdev", "iptables --append FORWARD --match physdev --physdev-in try0 --jump ACCEPT"),
     "conntrack": ("nf_conntrack", "iptables --append FORWARD --match conntrack --ctstate ESTABLISHED --jump ACCEPT"),
     "ipset": ("ip_set_hash_net", "ipset create try0 hash:net"),
+    "nftables": ("nft_ct", "nft add table ip try0 ; add chain ip try0 try1 ; add rule ip try0 try1 ct zone set 1"),
 }
 #: What shows without trying that a feature is there.
 EVIDENCE = {

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.errors import TenantnetError
 from ..module_utils.state import SLICES, to_json
 from ..plugin_utils import plan, third_party
-from ..plugin_utils.plan import allocate, checks, guide, lock
+from ..plugin_utils.plan import allocate, checks, guide, lock, moves
 from ..plugin_utils.topology import inventory, load, model
 from ..plugin_utils.topology.errors import TopologyErrors
 
@@ -33,6 +33,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "topology": {"type": "path", "required": True},
             "lock": {"type": "path"},
             "write_lock": {"type": "bool", "default": True},
+            "hosts": {"type": "list", "elements": "str"},
             "slices": {"type": "list", "elements": "str", "choices": list(SLICES), "default": list(SLICES)},
         }
         args = self.validate_argument_spec(argument_spec=spec)[1]
@@ -46,6 +47,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             with lock.held(lock_file):
                 before = lock.load(lock_file)
                 resolved, after = allocate.resolve(raw, before)
+                if args["hosts"] is not None:
+                    moves.check(resolved, args["hosts"])
                 if args["write_lock"] and not self._task.check_mode:
                     lock.write(lock_file, after)
             if args["write_lock"]:
@@ -89,5 +92,6 @@ def _planned(topology: model.Topology, slices: list[str]) -> dict[str, typing.An
         "_ansible_verbose_override": True,  # -v would print the states, which hold what users gave their instances
         "nodes": {name: to_json(state) for name, state in states.items()},
         "guide": guide.guide(topology),
+        "moves": moves.sentences(topology),
         "checks": [checks.to_json(check) for check in checks.checks(topology, states, slices)],
     }

@@ -60,7 +60,7 @@ class Change:
             return f"+ {line(self.subject)}"
         if self.after is None:
             return f"- {title(self.subject)}"
-        names = [field.name for field in dataclasses.fields(self.after)]
+        names = [field.name for field in dataclasses.fields(self.after) if field.compare]
         pairs = {name: (getattr(self.before, name), getattr(self.after, name)) for name in names}
         parts = [f"{name}={_difference(old, new, name)}" for name, (old, new) in pairs.items() if old != new]
         return f"~ {title(self.after)}: {' '.join(parts)}"
@@ -107,8 +107,8 @@ def _fields(resource: Resource) -> dict[str, typing.Any]:
     """Fields that are neither part of the key nor at their default."""
     named: dict[str, typing.Any] = {}
     for field in dataclasses.fields(resource):
-        if field.name == "content" and isinstance(resource, File) and resource.secret:
-            continue  # its name says enough
+        if not field.compare or (field.name == "content" and isinstance(resource, File) and resource.secret):
+            continue  # of a secret its name says enough
         value = getattr(resource, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
         in_key = default is dataclasses.MISSING and str(value) in resource.key

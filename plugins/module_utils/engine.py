@@ -24,10 +24,11 @@ from .drivers.links import LinkDriver
 from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
 from .drivers.ports import PortDriver
 from .drivers.routes import RouteDriver
+from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Key, Link, NodeState, Resource, owner_name
+from .state import KINDS, SLICES, Key, Link, NodeState, Port, Resource, owner_name
 
 Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
@@ -47,11 +48,15 @@ class Step:
 
     driver: type[Driver]
     method: str = "apply"
-    where: typing.Callable[[Resource], bool] = lambda resource: True
+    where: typing.Callable[[Change], bool] = lambda change: True
 
 
-def _is_internal(resource: Resource) -> bool:
-    return isinstance(resource, Link) and resource.kind == "internal"
+def _is_internal(change: Change) -> bool:
+    return isinstance(change.subject, Link) and change.subject.kind == "internal"
+
+
+def _is_late(change: Change) -> bool:
+    return isinstance(change.after, Link | Port) and change.after.late
 
 
 #: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
@@ -60,15 +65,16 @@ BUILD = (
     Step(NamespaceDriver),
     Step(SysctlDriver),
     Step(FileDriver),
+    Step(ZoneDriver),
     Step(IpsetDriver),
     Step(ChainDriver),  # NAT before the addresses it is for
-    Step(LinkDriver, where=lambda link: not _is_internal(link)),
+    Step(LinkDriver, where=lambda change: not _is_internal(change)),
     Step(BridgeDriver),
     Step(PortDriver),
     Step(LinkDriver, where=_is_internal),  # an internal port is a device only after its port is there
     Step(RouteDriver),
     Step(FlowDriver),
-    Step(PortDriver, method="enliven"),
+    Step(PortDriver, method="enliven", where=lambda change: not (_is_late(change) and change.before is None)),
     Step(DaemonDriver),
 )
 
@@ -82,6 +88,7 @@ PRUNE = (
     Step(LinkDriver),
     Step(ChainDriver),
     Step(IpsetDriver),
+    Step(ZoneDriver),
     Step(FileDriver),
     Step(SysctlDriver),
     Step(NamespaceDriver),
@@ -203,7 +210,8 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
 def _pass(change: Change) -> Pass:
     if change.after is None:
         return "prune"
-    return "start" if change.slice in LATE else "build"
+    awaits = _is_late(change) and change.before is not None  # it is there, but dead, or without what is to come
+    return "start" if awaits or change.slice in LATE else "build"
 
 
 class _Node:
@@ -248,7 +256,7 @@ class _Node:
     def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
         for step in steps:
             kind = step.driver.kind
-            if mine := [change for change in changes if change.kind is kind and step.where(change.subject)]:
+            if mine := [change for change in changes if change.kind is kind and step.where(change)]:
                 getattr(self._drivers[kind], step.method)(mine)
 
     def _left(self, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:

@@ -20,12 +20,15 @@ PACKAGES = {
     "ipset": "ipset",
     "iptables-restore": "iptables",
     "iptables-save": "iptables",
+    "journalctl": "systemd",
     "modprobe": "kmod",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "ovs-ofctl": "openvswitch-switch",
     "ovs-appctl": "openvswitch-switch",
     "s6-svc": "s6",
     "s6-svscanctl": "s6",
+    "systemctl": "systemd",
 }
 
 

@@ -85,7 +85,7 @@ class Link(Resource):
     `veth`: each end is a Link of its own that names the other as `peer` (namespace, name); both are born in their
     namespaces. An end with `peer_mac` has a far end that is not a Link of ours: a guest's NIC, which is born with that
     MAC and then belongs to the guest, who may change all of it. `bridge`: a Linux bridge. `internal`: an Open vSwitch
-    internal port that is moved into its namespace.
+    internal port that is moved into its namespace. `late` as of a Port: one of its addresses.
     """
 
     namespace: str  # "" is the node's own
@@ -105,6 +105,7 @@ class Link(Resource):
     sysctls: dict[str, str] = dataclasses.field(
         default_factory=dict
     )  # below net.<family>.conf.<device>: {"ipv4.arp_ignore": "8"}
+    late: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def key(self) -> Key:
@@ -145,7 +146,11 @@ class Bridge(Resource):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Port(Resource):
-    """An Open vSwitch port with its one interface."""
+    """An Open vSwitch port with its one interface.
+
+    `late`: another node may still have what is behind it, so it comes to life, or changes, only in the pass `start`.
+    When something happens is no part of what it is, and is not compared.
+    """
 
     bridge: str
     name: str
@@ -157,6 +162,7 @@ class Port(Resource):
     options: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)  # of the port
     external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface, our own mark left out
+    late: bool = dataclasses.field(default=False, compare=False)
     up: bool = False  # for a NIC that nobody else raises; False leaves it as it is
 
     @property
@@ -213,6 +219,18 @@ class Chain(Resource):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Zone(Resource):
+    """A conntrack zone of all IPv4 packets that come in by a device of the node's own namespace, fragments included."""
+
+    device: str
+    zone: int
+
+    @property
+    def key(self) -> Key:
+        return (self.device,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File(Resource):
     """A file below `STATE_DIR/<slice>/`; everything else in that directory is stale."""
 
@@ -253,6 +271,7 @@ KINDS: dict[str, type[Resource]] = {
     "flows": Flow,
     "ipsets": Ipset,
     "chains": Chain,
+    "zones": Zone,
     "files": File,
     "daemons": Daemon,
 }

@@ -31,6 +31,12 @@ options:
     description: Whether the lock file is written.
     type: bool
     default: true
+  hosts:
+    description:
+      - The hosts that the play applies the states to. When given, the plan fails if something moves away from a host
+        that is not among them, because it may still run there; otherwise there could be two of it.
+    type: list
+    elements: str
   slices:
     description:
       - Slices to which the node states are limited, for one who uses some of the roles and not C(playbooks/site.yml).
@@ -82,6 +88,14 @@ guide:
   description: Who has which address, and what to look at next; empty where no node is a lab's.
   returned: success
   type: str
+moves:
+  description:
+    - What moves from one node to another, one sentence each. Where there is any, nodes must have run the pass V(prune)
+      of M(tenantnet.ovs.node) before any runs the pass V(start), or else some address would answer at two places.
+  returned: success
+  type: list
+  elements: str
+  sample: ["demo/instance1:private moves from compute1 to compute2"]
 checks:
   description: What M(tenantnet.ovs.verify) measures to prove the deployment.
   returned: success

@@ -8,8 +8,9 @@ import itertools
 
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.iptables import ChainDriver, IpsetDriver
+from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.zones import ZoneDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
-from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Chain, Ipset, Namespace
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Chain, Ipset, Namespace, Zone
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils import plan
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.instances import set_name
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.rules import WITH_PORTS, rule_text
@@ -38,7 +39,7 @@ RULES = [
 
 @pytest.fixture
 def node(make_node):
-    return make_node(IpsetDriver, ChainDriver)
+    return make_node(IpsetDriver, ChainDriver, ZoneDriver)
 
 
 def test_security_group_rules(node):
@@ -55,6 +56,6 @@ def test_whole_nodes(node, case):
     for state in plan.compile(resolved(CASES[case])).values():
         for namespace in state.of(Namespace).values():
             run(["ip", "netns", "add", namespace.name])
-        node.converge(*state.of(Ipset).values(), *state.of(Chain).values())
+        node.converge(*(r for kind in (Ipset, Chain, Zone) for r in state.of(kind).values()))
         node.converge()
         run(["ip", "-all", "netns", "delete"])

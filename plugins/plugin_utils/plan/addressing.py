@@ -17,6 +17,9 @@ from .objects import NetworkPlan
 from .pins import Choice, Pins, Ranges, Wish
 from .ports import AddressPlan, PortPlan
 
+#: Wishes with what was chosen for them.
+Chosen = typing.Iterator[tuple[Wish, Choice | None]]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FloatingPlan:
@@ -25,6 +28,7 @@ class FloatingPlan:
     floating_ip: model.FloatingIp
     label: str
     network: NetworkPlan
+    node: str  # its router's
     address: str | None
     file: str
     path: Path
@@ -41,39 +45,53 @@ def reserve_gateways(pins: Pins, networks: typing.Iterable[NetworkPlan]) -> None
 
 def inside(pins: Pins, ports: list[PortPlan]) -> list[model.Port]:
     """Ports of project networks with their addresses."""
-    return _filled(ports, iter(pins.choose([wish for plan in ports for wish in _wishes(plan)])))
+    wishes = [wish for plan in ports for wish in _wishes(plan)]
+    return _filled(pins, ports, iter(zip(wishes, pins.choose(wishes), strict=True)))
 
 
 def outside(
     pins: Pins, ports: list[PortPlan], floating: list[FloatingPlan]
 ) -> tuple[list[model.Port], list[model.FloatingIp]]:
     """Ports of external networks and floating IPs with their addresses, which come from the same pools."""
-    wishes = [wish for plan in ports for wish in _wishes(plan)]
-    choices = iter(pins.choose([*wishes, *map(_floating_wish, floating)]))
-    filled = _filled(ports, choices)
-    pairs = zip(floating, choices, strict=True)
-    return filled, [dataclasses.replace(plan.floating_ip, address=_address(choice)) for plan, choice in pairs]
-
-
-def _filled(ports: list[PortPlan], choices: typing.Iterator[Choice | None]) -> list[model.Port]:
-    return [
-        dataclasses.replace(plan.port, fixed_ips=tuple(_fixed_ip(address, next(choices)) for address in plan.addresses))
-        for plan in ports
+    wishes = [*(wish for plan in ports for wish in _wishes(plan)), *map(_floating_wish, floating)]
+    chosen = iter(zip(wishes, pins.choose(wishes), strict=True))
+    filled = _filled(pins, ports, chosen)
+    return filled, [
+        dataclasses.replace(plan.floating_ip, address=_address(choice), leaving=_leaving(pins, wish, choice))
+        for plan, (wish, choice) in zip(floating, chosen, strict=True)
     ]
+
+
+def _filled(pins: Pins, ports: list[PortPlan], chosen: Chosen) -> list[model.Port]:
+    found = []
+    for plan in ports:
+        own = [(address, *next(chosen)) for address in plan.addresses]
+        found.append(
+            dataclasses.replace(
+                plan.port,
+                fixed_ips=tuple(_fixed_ip(address, choice) for address, _wish, choice in own),
+                leaving=tuple(sorted({node for _a, wish, choice in own for node in _leaving(pins, wish, choice)})),
+            )
+        )
+    return found
+
+
+def _leaving(pins: Pins, wish: Wish, choice: Choice | None) -> tuple[str, ...]:
+    return pins.leaving(wish, choice) if choice else ()
 
 
 def _wishes(plan: PortPlan) -> typing.Iterator[Wish]:
     for address in plan.addresses:
         path = (*plan.path, "fixed_ip") if address.address and plan.port.owner == "instance" else plan.path
-        yield _wish(plan.network, plan.port.id, plan.port.label, address, plan.file, path)
+        yield _wish(plan.network, plan.port.id, plan.port.label, address, plan.port.node, plan.file, path)
 
 
 def _floating_wish(plan: FloatingPlan) -> Wish:
     address = AddressPlan(subnets=plan.network.network.subnets, address=plan.address)
-    return _wish(plan.network, plan.floating_ip.id, plan.label, address, plan.file, plan.path)
+    return _wish(plan.network, plan.floating_ip.id, plan.label, address, plan.node, plan.file, plan.path)
 
 
-def _wish(network: NetworkPlan, id_: str, name: str, address: AddressPlan, file: str, path: Path) -> Wish:
+def _wish(network: NetworkPlan, id_: str, name: str, address: AddressPlan, node: str, file: str, path: Path) -> Wish:
     scope = network.network.id
     nets = [ipaddress.IPv4Network(subnet.cidr) for subnet in address.subnets]
     pools: list[Ranges] = [tuple(sorted(network.raw.subnets[s.name].pools)) for s in address.subnets]
@@ -84,6 +102,7 @@ def _wish(network: NetworkPlan, id_: str, name: str, address: AddressPlan, file:
         choices=tuple((scope, pool) for pool in pools),
         written=(scope, address.address) if address.address else None,
         fits=lambda _, value: any(ipaddress.IPv4Address(value) in net for net in nets),
+        node=node,
         file=file,
         path=path,
     )
@@ -166,6 +185,7 @@ def floating(
                 floating_ip=floating_ip,
                 label=f"{port.label} floating IP",
                 network=networks["", external],
+                node=routers[port.project, name].node,
                 address=plan.floating_ip or None,
                 file=plan.file,
                 path=(*plan.path, "floating_ip"),

@@ -64,7 +64,7 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
         physical_networks={n: model.PhysicalNetwork(name=n, bridge=p.bridge) for n, p in sorted(physical.items())},
         networks=_by_id(found_networks),
         routers=_by_id(routers.values()),
-        ports=_by_id(dataclasses.replace(p, mac=macs[p.id], zone=zones.get(p.id)) for p in inner_ports + outer_ports),
+        ports=_by_id(_numbered(p, macs[p.id], zones.get(p.id)) for p in inner_ports + outer_ports),
         floating_ips=_by_id(floating_ips),
         security_groups=_by_id(groups.values()),
         instances=_by_id(_plugged(instances.values(), plans)),
@@ -75,6 +75,12 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
 
 def _by_id(found: typing.Iterable[T]) -> dict[str, T]:
     return {one.id: one for one in sorted(found, key=lambda one: one.id)}
+
+
+def _numbered(port: model.Port, mac: str, zone: int | None) -> model.Port:
+    """A port with its MAC, which is also that of the address pairs that name none."""
+    pairs = [dataclasses.replace(p, mac_address=p.mac_address or mac) for p in port.allowed_address_pairs]
+    return dataclasses.replace(port, mac=mac, zone=zone, allowed_address_pairs=tuple(dict.fromkeys(pairs)))
 
 
 def _plugged(instances: typing.Iterable[model.Instance], plans: list[PortPlan]) -> list[model.Instance]:

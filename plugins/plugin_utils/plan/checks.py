@@ -12,7 +12,15 @@ from collections.abc import Collection, Mapping
 
 from ...module_utils.state import SLICES, NodeState
 from ..topology import model
-from . import checks_frames, checks_leases, checks_metadata, checks_reach, checks_structure, checks_wire
+from . import (
+    checks_frames,
+    checks_isolation,
+    checks_leases,
+    checks_metadata,
+    checks_reach,
+    checks_structure,
+    checks_wire,
+)
 from .check import GROUPS, Check, Group, from_json, to_json
 
 __all__ = ["GROUPS", "Check", "Group", "checks", "from_json", "to_json"]
@@ -31,6 +39,7 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_metadata.checks(topology),
         *checks_reach.checks(topology),
         *checks_frames.checks(topology),
+        *checks_isolation.checks(topology),
         *checks_wire.checks(topology),
     ]
     return sorted(found, key=lambda check: GROUPS.index(check.group))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Checks made of frames that we build: what a guest must not be able to say, and where networks must not leak.
+"""Checks made of frames that we build: what a guest must not be able to say.
 
 A frame check sends one frame and names where it must arrive and where it must not. A forged frame must arrive nowhere;
 its control is an honest one of the same sort, sent after it, which must arrive: silence alone proves nothing.
@@ -30,11 +30,10 @@ TWO_TAGS: Frame = {"priority_tags": 2}
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
-    """Everything that is measured with frames of our own."""
+    """Everything that port security and the node must drop."""
     for port in places.instance_ports(topology):
         yield from _spoofing(topology, port)
         yield from _node_hidden(topology, port)
-    yield from _isolation(topology)
 
 
 def arp(token: str, place: Place, target: str, op: int = 1, mac: str | None = None, spa: str | None = None) -> Frame:
@@ -54,7 +53,7 @@ def arp(token: str, place: Place, target: str, op: int = 1, mac: str | None = No
     }
 
 
-def _udp(
+def udp(
     token: str,
     place: Place,
     dl_dst: str,
@@ -78,7 +77,7 @@ def _udp(
 
 def _offer(token: str, place: Place, port: int) -> Frame:
     """What a DHCP server that is not ours would send from this port of a place."""
-    return _udp(token, place, BROADCAST, "255.255.255.255", ports=(port, BOOTPC))
+    return udp(token, place, BROADCAST, "255.255.255.255", ports=(port, BOOTPC))
 
 
 def _icmp6(token: str, place: Place, icmp_type: int) -> Frame:
@@ -105,7 +104,7 @@ def link_local(mac: str) -> str:
 
 def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     """Frames that port security drops, beside honest ones that it lets through."""
-    receivers = _receivers(topology, port)
+    receivers = witnesses(topology, port)
     free = _free_address(topology, port)
     if not port.port_security_enabled or not receivers or free is None:
         return
@@ -119,12 +118,12 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         ("an IPv6 router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
         ("a ping6", _icmp6("ping6", me, ECHO_REQUEST_V6), honest),
     ]
-    if _may_send(topology, port, anchor):
-        ip = _udp("ip", me, anchor["mac"], anchor["ip"])
+    if may_send(topology, port, anchor):
+        ip = udp("ip", me, anchor["mac"], anchor["ip"])
         forged += [
-            ("a packet with a forged MAC", _udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
-            ("a packet with a forged address", _udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
-            ("one behind a VLAN tag", _udp("ip-tagged", me, anchor["mac"], anchor["ip"], src=free) | ONE_TAG, ip),
+            ("a packet with a forged MAC", udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
+            ("a packet with a forged address", udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
+            ("one behind a VLAN tag", udp("ip-tagged", me, anchor["mac"], anchor["ip"], src=free) | ONE_TAG, ip),
             ("a DHCP server's reply", _offer("dhcp-offer", me, BOOTPS), ip),
             ("one from another port than a DHCP server's", _offer("dhcp-port", me, EPHEMERAL), ip),
         ]
@@ -136,13 +135,13 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
             group="spoofing",
             node=port.node,
             kind="frame",
-            args=_frame_args(me, receivers, frame, control, control_at=at, never_at=list(range(len(receivers)))),
+            args=frame_args(me, receivers, frame, control, control_at=at, never_at=list(range(len(receivers)))),
             negative=True,
             requires_guest=True,
         )
 
 
-def _frame_args(
+def frame_args(
     sender: Place, receivers: list[Place], frame: Frame, control: Frame, control_at: list[int], never_at: list[int]
 ) -> dict[str, object]:
     """`control_at` and `never_at` are places in `receivers`; checks of one sender and receivers share an experiment."""
@@ -156,7 +155,7 @@ def _frame_args(
     }
 
 
-def _receivers(topology: model.Topology, port: model.Port) -> list[Place]:
+def witnesses(topology: model.Topology, port: model.Port) -> list[Place]:
     """Who would see a frame: the router and the DHCP server of the network, a neighbour here and one on another node.
 
     The first is the one that packets are addressed to: no security group stands before a router or a DHCP server.
@@ -169,7 +168,7 @@ def _receivers(topology: model.Topology, port: model.Port) -> list[Place]:
     return [places.of(topology, p) for p in (*infrastructure[:2], *here, *there)]
 
 
-def _may_send(topology: model.Topology, port: model.Port, anchor: Place) -> bool:
+def may_send(topology: model.Topology, port: model.Port, anchor: Place) -> bool:
     """Whether the honest datagram leaves its sender and enters the anchor."""
     there = next((p for p in topology.ports.values() if p.mac == anchor["mac"] and p.network == port.network), None)
     ends = Side(address=port.fixed_ips[0].address, port=port), Side(address=anchor["ip"], port=there)
@@ -188,7 +187,7 @@ def _free_address(topology: model.Topology, port: model.Port) -> str | None:
 
 def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     """No address of the node answers its guest, whatever MAC the guest tries; somebody of its network does."""
-    if not (receivers := _receivers(topology, port)):
+    if not (receivers := witnesses(topology, port)):
         return
     me, control = places.of(topology, port), receivers[0]
     yield Check(
@@ -206,53 +205,3 @@ def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         negative=True,
         requires_guest=True,
     )
-
-
-# --------------------------------------------------------------------------------------------------------- isolation
-
-
-def _isolation(topology: model.Topology) -> Iterator[Check]:
-    """Frames of each network stay in it: asked against the next one, or one with the same addresses if there is any."""
-    senders: dict[str, model.Port] = {}
-    for port in places.instance_ports(topology):
-        if topology.nodes[port.node].guests:
-            senders.setdefault(port.network, port)
-    for network, port in senders.items():
-        others = [n for n in senders if n != network]
-        if not others or not (own := _receivers(topology, port)):
-            continue
-        after = others[sorted(senders).index(network) % len(others)]
-        other = min(others, key=lambda n: (not _same_addresses(topology, network, n), n != after))
-        yield from _apart(topology, port, own, senders[other])
-
-
-def _same_addresses(topology: model.Topology, one: str, other: str) -> bool:
-    nets = [[ipaddress.IPv4Network(s.cidr) for s in topology.networks[n].subnets] for n in (one, other)]
-    return any(a.overlaps(b) for a in nets[0] for b in nets[1])
-
-
-def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: model.Port) -> Iterator[Check]:
-    """Broadcasts, and a packet for an address there, are seen in the own network only."""
-    me, there = places.of(topology, port), places.of(topology, other)
-    strangers = [there, *_receivers(topology, other)[:2]]
-    receivers, never_at = [*own, *strangers], list(range(len(own), len(own) + len(strangers)))
-    one, two = topology.networks[port.network].label, topology.networks[other.network].label
-    frames = [("A broadcast", arp("arp", me, there["ip"]), list(range(len(own))))]
-    if _may_send(topology, port, own[0]) and not _connected(topology, port, other):
-        frames.append((f"A packet for {there['ip']}", _udp("ip", me, own[0]["mac"], there["ip"]), [0]))
-    for words, frame, control_at in frames:
-        yield Check(
-            id=f"isolation.{one}|{two}.{frame['token']}",
-            title=f"{words} from {me['label']} is seen in {one} and not in {two}",
-            group="isolation",
-            node=port.node,
-            kind="frame",
-            args=_frame_args(me, receivers, frame, frame, control_at, never_at),
-            negative=True,
-            requires_guest=True,
-        )
-
-
-def _connected(topology: model.Topology, one: model.Port, other: model.Port) -> bool:
-    router = places.router_of(topology, one)
-    return router is not None and router == places.router_of(topology, other)

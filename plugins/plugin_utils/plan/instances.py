@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 
-from ...module_utils.state import Chain, Flow, Ipset, Link, Module, Port, Resource, chain_prefix
+from ...module_utils.state import Chain, Flow, Ipset, Link, Module, Port, Resource, Zone, chain_prefix
 from ..topology import model
 from . import names, plug, switching
 from .rules import rule_text
@@ -39,6 +39,7 @@ def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
     for port in ports:
         resources += _plumbing(topology, node, port)
         resources += _anti_spoofing(port)
+        resources.append(_zone(port))
     return resources + _ipsets(topology, ports) + _chains(topology, ports)
 
 
@@ -83,6 +84,7 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
             tag=tag,
             other_config=plug.network_ids(network, tag),
             external_ids=plug.interface_ids(port),
+            late=bool(port.leaving),
         ),
     ]
 
@@ -101,10 +103,11 @@ def _anti_spoofing(port: model.Port) -> list[Resource]:
     flows += [
         _flow(switching.LOCAL_SWITCHING, 10, f"arp,{source}", f"goto_table:{switching.ARP_SPOOF}"),
         _flow(switching.LOCAL_SWITCHING, 9, source, f"goto_table:{switching.MAC_SPOOF}"),
-        _flow(switching.MAC_SPOOF, 2, f"{source},dl_src={port.mac}", f"goto_table:{switching.LOCAL_EGRESS}"),
     ]
-    for ip in port.fixed_ips:
-        match = f"arp,{source},arp_spa={ip.address}"
+    for mac in dict.fromkeys([port.mac, *(pair.mac_address for pair in port.pairs)]):
+        flows.append(_flow(switching.MAC_SPOOF, 2, f"{source},dl_src={mac}", f"goto_table:{switching.LOCAL_EGRESS}"))
+    for address in dict.fromkeys(pair.ip_address for pair in port.pairs):
+        match = f"arp,{source},arp_spa={address}"
         flows.append(_flow(switching.ARP_SPOOF, 2, match, f"goto_table:{switching.MAC_SPOOF}"))
     return list(flows)
 
@@ -118,18 +121,8 @@ def _flow(table: int, priority: int, match: str, actions: str) -> Flow:
 
 def _ipsets(topology: model.Topology, ports: list[model.Port]) -> list[Resource]:
     """The addresses of each remote group that a rule of this node speaks of."""
-    groups = {
-        rule.remote_group
-        for port in ports
-        for group in port.security_groups
-        for rule in topology.security_groups[group].rules
-        if rule.remote_group
-    }
-    members: dict[str, set[str]] = {group: set() for group in groups}
-    for port in topology.ports.values():
-        for group in groups.intersection(port.security_groups):
-            members[group].update(ip.address for ip in port.fixed_ips)
-    return [Ipset(slice=SLICE, name=set_name(g), members=tuple(sorted(members[g]))) for g in sorted(groups)]
+    groups = topology.remote_groups(ports)
+    return [Ipset(slice=SLICE, name=set_name(g), members=members) for g, members in groups.items()]
 
 
 def set_name(group: str) -> str:
@@ -143,7 +136,7 @@ def set_name(group: str) -> str:
 def _chains(topology: model.Topology, ports: list[model.Port]) -> list[Resource]:
     return [
         *_table("ipv4", "filter", _filter(topology, ports)),
-        *_table("ipv4", "raw", _zones(ports)),
+        *_table("ipv4", "raw", _zones(topology, ports)),
         *_table("ipv4", "nat", _no_host_nat(ports)),
         *_table("ipv6", "filter", _no_ipv6(ports)),
     ]
@@ -182,7 +175,7 @@ def _filter(topology: model.Topology, ports: list[model.Port]) -> dict[str, list
         chains[into] = list(_ingress(topology, port))
         chains[out] = list(_egress(topology, port, source))
         chains[source] = [
-            *(f"-s {ip.address}/32 -m mac --mac-source {port.mac} -j RETURN" for ip in port.fixed_ips),
+            *(f"-s {_prefix(p.ip_address)} -m mac --mac-source {p.mac_address} -j RETURN" for p in port.pairs),
             "-j DROP",
         ]
     chains[f"{P}chain"].append("-j ACCEPT")
@@ -212,24 +205,35 @@ def _egress(topology: model.Topology, port: model.Port, source: str) -> Iterator
     yield f"-j {P}fallback"
 
 
-def _rules(topology: model.Topology, port: model.Port, direction: str) -> list[str]:
+def _rules(topology: model.Topology, port: model.Port, direction: model.Direction) -> list[str]:
     """Rules of all groups of a port, one after the other, duplicates left out."""
     texts = (
         rule_text(rule, set_name(rule.remote_group) if rule.remote_group else None)
-        for group in port.security_groups
-        for rule in topology.security_groups[group].rules
-        if rule.direction == direction
+        for rule in topology.rules_of(port, direction)
     )
     return list(dict.fromkeys(texts))
 
 
-def _zones(ports: list[model.Port]) -> dict[str, list[str]]:
-    """A conntrack zone for each port, so that equal addresses of two projects are two connections."""
+def _prefix(address: str) -> str:
+    return address if "/" in address else f"{address}/32"
+
+
+def _zone(port: model.Port) -> Resource:
+    """Fragments of two projects with equal addresses are never put together: they are so before Neutron's rules ask.
+
+    A packet that is bridged from the tap or from qvb comes in, to iptables and nftables, by qbr.
+    """
+    return Zone(slice=SLICE, device=names.device("qbr", port.id), zone=port.zone or 0)
+
+
+def _zones(topology: model.Topology, ports: list[model.Port]) -> dict[str, list[str]]:
+    """A conntrack zone for each port whose connections are tracked: equal addresses of two projects are two."""
     rules = []
     for port in sorted(ports, key=lambda p: p.id):
         tap, qvb = names.device("tap", port.id), names.device("qvb", port.id)
+        tracking = f"--zone {port.zone}" if topology.is_stateful(port) else "--notrack"
         for match in (f"-m physdev --physdev-in {qvb}", f"-i {qvb}", f"-m physdev --physdev-in {tap}"):
-            rules.append(f"{match} -j CT --zone {port.zone}")
+            rules.append(f"{match} -j CT {tracking}")
     return {"PREROUTING": [f"-j {P}PREROUTING"], f"{P}PREROUTING": rules}
 
 

@@ -4,7 +4,8 @@
 
 One line a value, sorted, so that a review reads it and two branches that choose the same value conflict. `id` is what
 counts; the name beside it is for people. A value under `retiring` belonged to something that is gone, and nothing else
-gets it before each node named there has confirmed that it no longer carries it.
+gets it before each node named there has confirmed that it no longer carries it. An address answers at one `node`; those
+that it is `leaving` may answer for it, too, until they have confirmed.
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ _RESTORE: typing.Final = "restore it from version control"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """A value and who has it. `nodes`: of a retiring one, those that may still carry it."""
+    """A value and who has it.
+
+    `nodes`: of a retiring one, those that may still carry it. Of an address that is in use, `node` is where it answers,
+    and `leaving` are other nodes where it may still do so.
+    """
 
     kind: Kind
     scope: str
@@ -52,6 +57,8 @@ class Pin:
     id: str
     name: str
     nodes: tuple[str, ...] = ()
+    node: str = ""
+    leaving: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[Kind, str, int | str]:
@@ -69,8 +76,9 @@ class Lock:
 
 def confirmed(lock: Lock, nodes: typing.Collection[str]) -> Lock:
     """The lock after these nodes removed everything that is not desired: what only they carried is free."""
+    pins = (dataclasses.replace(p, leaving=tuple(n for n in p.leaving if n not in nodes)) for p in lock.pins)
     left = [dataclasses.replace(p, nodes=tuple(n for n in p.nodes if n not in nodes)) for p in lock.retiring]
-    return dataclasses.replace(lock, retiring=tuple(p for p in left if p.nodes))
+    return Lock(pins=tuple(pins), retiring=tuple(p for p in left if p.nodes))
 
 
 def load(path: pathlib.Path) -> Lock:
@@ -157,14 +165,17 @@ def _entries(data: dict[str, typing.Any], section: str, file: str, report: Repor
     return list(found.values())
 
 
-def _pin(section: str, entry: dict[str, typing.Any]) -> Pin:
+def _pin(section: str, item: typing.Any) -> Pin:
+    entry: dict[str, typing.Any] = dict(item)
     kind = typing.cast(Kind, entry["kind"] if section == "retiring" else section)
     scope = entry[SCOPES[kind]] if SCOPES[kind] else ""
     nodes = tuple(entry["nodes"]) if section == "retiring" else ()
-    texts = (scope, entry["id"], entry["name"], *nodes)
+    node, leaving = entry.get("node", "") if kind == "address" else "", tuple(entry.get("leaving", ()))
+    texts = (scope, entry["id"], entry["name"], *nodes, node, *leaving)
     if not all(isinstance(text, str) for text in texts) or not _is_value(kind, value := entry["value"]):
         raise ValueError(entry)
-    return Pin(kind=kind, scope=scope, value=value, id=entry["id"], name=entry["name"], nodes=nodes)
+    named = {"id": entry["id"], "name": entry["name"], "nodes": nodes, "node": node, "leaving": leaving}
+    return Pin(kind=kind, scope=scope, value=value, **named)
 
 
 def _is_value(kind: Kind, value: typing.Any) -> bool:
@@ -181,6 +192,8 @@ def _line(pin: Pin) -> str:
     fields |= {"value": pin.value, "name": pin.name, "id": pin.id}
     fields |= {SCOPES[pin.kind]: pin.scope} if SCOPES[pin.kind] else {}
     fields |= {"nodes": pin.nodes} if pin.nodes else {}
+    fields |= {"node": pin.node} if pin.node else {}
+    fields |= {"leaving": pin.leaving} if pin.leaving else {}
     return f"- {{{', '.join(f'{key}: {json.dumps(value)}' for key, value in fields.items())}}}"
 
 

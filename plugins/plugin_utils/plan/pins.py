@@ -30,6 +30,7 @@ class Wish:
     choices: tuple[tuple[str, Ranges], ...]
     written: tuple[str, int | str] | None = None  # (scope, value) that somebody wrote down
     fits: typing.Callable[[str, int | str], bool] = lambda scope, value: True
+    node: str = ""  # where an address is to answer
     file: str
     path: Path
 
@@ -60,6 +61,9 @@ class Pins:
             self._before[pin.kind, pin.id].append(pin)
         # Not free in this plan, whoever had it: what becomes of these is known only when everything has been chosen.
         self._blocked = {pin.place for pin in (*lock.pins, *lock.retiring)}
+        self._carriers = {
+            pin.place: {*filter(None, [pin.node]), *pin.leaving, *pin.nodes} for pin in (*lock.retiring, *lock.pins)
+        }
         self._cursors: dict[tuple[Kind, str, Ranges], int] = {}
         self.known = {pin.id for pin in lock.pins}
 
@@ -113,10 +117,23 @@ class Pins:
         else:
             self._tell_taken(wish, choice, other.name)
 
+    def leaving(self, wish: Wish, choice: Choice) -> tuple[str, ...]:
+        """Other nodes that may still answer for an address: it moved, or belonged to something there."""
+        before = self._carriers.get((wish.kind, *choice), set())
+        return tuple(sorted(before - {wish.node})) if wish.node else ()
+
     def lock(self) -> Lock:
         """What the next plan starts from."""
         pins = (
-            Pin(kind=place[0], scope=place[1], value=place[2], id=wish.id, name=wish.name)
+            Pin(
+                kind=place[0],
+                scope=place[1],
+                value=place[2],
+                id=wish.id,
+                name=wish.name,
+                node=wish.node,
+                leaving=self.leaving(wish, place[1:]),
+            )
             for place, wish in self._used.items()
             if place[0] != "mac" or place[2] != ids.mac(wish.id)
         )

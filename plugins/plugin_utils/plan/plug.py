@@ -59,9 +59,19 @@ SILENT: typing.Final = {"ipv4.arp_ignore": "8", "ipv6.disable_ipv6": "1"}
 
 
 def into_namespace(
-    topology: model.Topology, slice_: str, port: model.Port, prefix: str, namespace: str, addresses: tuple[str, ...]
+    topology: model.Topology,
+    slice_: str,
+    port: model.Port,
+    prefix: str,
+    namespace: str,
+    addresses: tuple[str, ...],
+    late: bool = False,
 ) -> list[Resource]:
-    """A port of a router or of a DHCP server: on br-int, and as a device with its addresses in the namespace."""
+    """A port of a router or of a DHCP server: on br-int, and as a device with its addresses in the namespace.
+
+    `late`: one of the addresses may still answer elsewhere, though it is none of the port's own.
+    """
+    late = late or bool(port.leaving)
     network = topology.networks[port.network]
     node = topology.nodes[port.node]
     name = names.device(prefix, port.id)
@@ -75,6 +85,7 @@ def into_namespace(
         tag=tag,
         other_config=network_ids(network, tag),
         external_ids=interface_ids(port),
+        late=late,
     )
     inside = Link(
         slice=slice_,
@@ -87,6 +98,7 @@ def into_namespace(
         mtu=network.mtu,
         addresses=tuple(sorted(addresses)),
         tx_checksum=not userspace,
+        late=late,
     )
     if not userspace:
         return [ovs_port, inside]

@@ -124,7 +124,17 @@ class Planner:
         secure = default if of.port_security_enabled is None else of.port_security_enabled
         names = ("default",) if of.security_groups is None else of.security_groups
         groups = tuple(sorted(self.groups[instance.project, name].id for name in names)) if secure else ()
-        return dataclasses.replace(port, id=of.id or port.id, security_groups=groups, port_security_enabled=secure)
+        pairs = [
+            model.AddressPair(ip_address=pair.ip_address, mac_address=pair.mac_address or "")
+            for pair in of.allowed_address_pairs
+        ]
+        return dataclasses.replace(
+            port,
+            id=of.id or port.id,
+            security_groups=groups,
+            port_security_enabled=secure,
+            allowed_address_pairs=tuple(pairs),
+        )
 
     def _addresses(self, planned: NetworkPlan, of: raw.Port) -> tuple[AddressPlan, ...]:
         network = planned.network

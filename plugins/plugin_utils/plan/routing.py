@@ -55,7 +55,8 @@ def _router(topology: model.Topology, router: model.Router) -> list[Resource]:
         resources += plug.into_namespace(topology, SLICE, port, "qr-", namespace, _addresses(topology, port))
     if gateway:
         addresses = (*_addresses(topology, gateway), *(f"{f.address}/32" for f in floating))
-        resources += plug.into_namespace(topology, SLICE, gateway, "qg-", namespace, addresses)
+        late = any(f.leaving for f in floating)
+        resources += plug.into_namespace(topology, SLICE, gateway, "qg-", namespace, addresses, late)
     resources += _routes(topology, router, namespace, gateway)
     return resources + _rules(router, namespace, inside, gateway, floating)
 

@@ -28,9 +28,6 @@ GROUPS: typing.Final[dict[str, Role]] = {
     "compute_nodes": "compute",
 }
 
-#: Variables that others read: known here so that a misspelt one is noticed.
-OTHERS: typing.Final = ("install", "lab", "lock", "metadata_secret", "topology", "verify_groups")
-
 
 class Host(typing.TypedDict):
     """A host as Ansible knows it: its name, all its groups and all its variables."""
@@ -43,15 +40,44 @@ class Host(typing.TypedDict):
 class Settings(Part):
     """The variables of a node, without their prefix."""
 
-    deployment: Name
-    datapath: typing.Literal["system", "netdev"]
-    interfaces: dict[str, Device] = pydantic.Field(default_factory=dict)
-    management_ip: Address | None = None
-    tunnel_ip: Address | None = None
-    firewall: typing.Literal["iptables_hybrid"] = "iptables_hybrid"
-    adopt_bridges: Items[Device] = ()
-    guests: bool = False
-    underlay_mtu: int = pydantic.Field(default=1500, ge=576, le=65535)
+    deployment: Name = pydantic.Field(description="Name of the deployment, part of every id; one for all nodes.")
+    datapath: typing.Literal["system", "netdev"] = pydantic.Field(
+        description="Open vSwitch's datapath: system is the kernel's, netdev a program's."
+    )
+    interfaces: dict[str, Device] = pydantic.Field(
+        default_factory=dict, description="NICs by their use: management, tunnel, or the name of a physical network."
+    )
+    management_ip: Address | None = pydantic.Field(
+        default=None, description="Address on the management network; a controller serves metadata there."
+    )
+    tunnel_ip: Address | None = pydantic.Field(
+        default=None, description="Address between which tunnels run. Left out, the node carries no tunnels."
+    )
+    firewall: typing.Literal["iptables_hybrid"] = pydantic.Field(
+        default="iptables_hybrid", description="What carries out security groups on a compute node."
+    )
+    adopt_bridges: Items[Device] = pydantic.Field(
+        default=(), description="Bridges of the administrators' own that physical networks may use as they are."
+    )
+    guests: bool = pydantic.Field(
+        default=False, description="Whether instances are namespaces that tenantnet makes itself, as in a lab."
+    )
+    underlay_mtu: int = pydantic.Field(
+        default=1500, ge=576, le=65535, description="Bytes that its tunnel and physical networks carry."
+    )
+
+
+class Others(Part):
+    """Variables that playbooks and roles read: known here so that a misspelt one is noticed."""
+
+    install: bool = pydantic.Field(default=True, description="Whether roles install programs and start services.")
+    lab: str = pydantic.Field(default="", description="Name of the lab whose machines the nodes are.")
+    lock: str = pydantic.Field(default="", description="The lock file. Left out, it is beside the topology.")
+    metadata_secret: str = pydantic.Field(
+        default="", description="What metadata agents sign with. Left out, it is generated once beside the inventory."
+    )
+    topology: str = pydantic.Field(default="", description="Directory of provider.yml and projects/.")
+    verify_groups: Items[str] = pydantic.Field(default=(), description="Groups of checks that verify.yml measures.")
 
 
 def nodes(hosts: typing.Sequence[Host], report: Report) -> tuple[str, dict[str, Node]]:
@@ -99,9 +125,9 @@ def _place(report: Report, host: str, key: str) -> Path:
 
 def _settings(host: Host, report: Report) -> Settings | None:
     ours = {k.removeprefix(PREFIX): v for k, v in host["vars"].items() if k.startswith(PREFIX)}
-    ours = {k: v for k, v in ours.items() if k not in OTHERS}
+    ours = {k: v for k, v in ours.items() if k not in Others.model_fields}
     for key in sorted(set(ours) - set(Settings.model_fields)):
-        known = [PREFIX + k for k in (*Settings.model_fields, *OTHERS)]
+        known = [PREFIX + k for k in (*Settings.model_fields, *Others.model_fields)]
         at(report, host["name"], key, f"'{PREFIX}{key}' is not a variable of tenantnet", suggest(PREFIX + key, known))
     if ours.get("datapath") == "auto":
         at(

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import ipaddress
+import typing
 
-from ..third_party import pydantic
+from ..third_party import pydantic, pydantic_core
 from .words import Address, Cidr, Items, Pool, Prefix, Uuid
 
 
@@ -16,28 +17,65 @@ class Part(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Route(Part):
-    """A static route."""
+class Short(Part):
+    """A part that may be written as a text alone, which is then the value of its field `short`."""
 
-    destination: Prefix
-    nexthop: Address
-
-
-class Subnet(Part):
-    """Short form: the cidr alone. `gateway_ip: null` is a subnet without one; left out, it is the first address."""
-
-    id: Uuid | None = None
-    cidr: Cidr
-    gateway_ip: Address | None = None
-    enable_dhcp: bool = True
-    dns_nameservers: Items[Address] = pydantic.Field(default=(), max_length=5)
-    allocation_pools: Items[Pool] = ()  # none: every address
-    host_routes: Items[Route] = pydantic.Field(default=(), max_length=20)
+    short: typing.ClassVar[str]
 
     @pydantic.model_validator(mode="before")
     @classmethod
     def _long(cls, value: object) -> object:
-        long = {"cidr": value} if isinstance(value, str) else value
+        return {cls.short: value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: pydantic_core.CoreSchema, handler: pydantic.GetJsonSchemaHandler
+    ) -> dict[str, typing.Any]:
+        long = handler.resolve_ref_schema(handler(core))
+        alone = long["properties"][cls.short] | {"description": f"Short form: the {cls.short} alone."}
+        return {"anyOf": [alone, long]}
+
+
+IDENTITY: typing.Final[typing.Any] = pydantic.Field(
+    default=None, description="Identity that outlives a change of the name. Left out, it is derived from the name."
+)
+MTU: typing.Final[typing.Any] = pydantic.Field(
+    default=None, description="Bytes of the largest packet. Left out, it is what every node's underlay can carry."
+)
+
+
+class Route(Part):
+    """A static route."""
+
+    destination: Prefix = pydantic.Field(description="Where to.")
+    nexthop: Address = pydantic.Field(description="The neighbour that the way leads through.")
+
+
+class Subnet(Short):
+    """An IPv4 subnet of a network."""
+
+    short = "cidr"
+
+    id: Uuid | None = IDENTITY
+    cidr: Cidr = pydantic.Field(description="Range of its addresses.")
+    gateway_ip: Address | None = pydantic.Field(
+        default=None, description="Left out, it is the first address; `null` is a subnet without gateway."
+    )
+    enable_dhcp: bool = pydantic.Field(default=True, description="Whether tenantnet serves its addresses by DHCP.")
+    dns_nameservers: Items[Address] = pydantic.Field(
+        default=(), max_length=5, description="Name servers that clients are told. Left out, the DHCP server itself."
+    )
+    allocation_pools: Items[Pool] = pydantic.Field(
+        default=(), description="Addresses that are chosen from, for what names none. Left out, all of them."
+    )
+    host_routes: Items[Route] = pydantic.Field(
+        default=(), max_length=20, description="Routes that clients are told beside the default route."
+    )
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _long(cls, value: object) -> object:
+        long = {cls.short: value} if isinstance(value, str) else value
         if isinstance(long, dict) and "gateway_ip" not in long:
             return long | {"gateway_ip": _first(long.get("cidr"))}
         return long

@@ -13,24 +13,25 @@ import typing
 
 from ..third_party import pydantic
 from .model import Node
-from .parts import Part, Route, Subnet
+from .parts import IDENTITY, MTU, Part, Route, Short, Subnet
 from .source import Sources
 from .words import (
     Address,
     BridgeName,
+    FloatingIp,
     Items,
     KeyPair,
     Keys,
     Mac,
     Mtu,
     Name,
+    OwnAddress,
     Ports,
     Protocol,
     RemotePrefix,
     Uuid,
     Vlans,
     Vnis,
-    address,
     wrong,
 )
 
@@ -38,121 +39,145 @@ ProjectType = typing.Literal["vxlan", "vlan", "gre"]
 
 
 class PhysicalNetwork(Part):
-    """A wire between nodes; the bridge that holds its NIC has the same name on each of them."""
+    """A wire between nodes. Which NIC a node has in it is said in hosts.yml."""
 
-    bridge: BridgeName
-    vlan_ranges: Items[Vlans] = ()  # VLANs that projects may get
+    bridge: BridgeName = pydantic.Field(description="Bridge that holds its NIC, the same name on each node.")
+    vlan_ranges: Items[Vlans] = pydantic.Field(default=(), description="VLANs that networks of projects may get.")
 
 
 class Vxlan(Part):
     """VXLAN tunnels between nodes."""
 
-    vni_ranges: Items[Vnis]
+    vni_ranges: Items[Vnis] = pydantic.Field(description="VNIs that networks of projects may get.")
 
 
 class Gre(Part):
     """GRE tunnels between nodes."""
 
-    key_ranges: Items[Keys]
+    key_ranges: Items[Keys] = pydantic.Field(description="GRE keys that networks of projects may get.")
 
 
 class Tunnels(Part):
     """Kinds of tunnels, and the ids that projects may get."""
 
-    vxlan: Vxlan | None = None
-    gre: Gre | None = None
+    vxlan: Vxlan | None = pydantic.Field(default=None, description="Left out, there are no VXLAN networks.")
+    gre: Gre | None = pydantic.Field(default=None, description="Left out, there are no GRE networks.")
 
 
 class ExternalSubnet(Subnet):
     """A subnet of an external network, where others serve addresses."""
 
-    enable_dhcp: bool = False
+    enable_dhcp: bool = pydantic.Field(default=False, description="Whether tenantnet serves its addresses by DHCP.")
 
 
 class ExternalNetwork(Part):
     """A network of the administrators that routers of all projects may use."""
 
-    id: Uuid | None = None
-    network_type: typing.Literal["flat", "vlan"] = "flat"
-    physical_network: Name
-    segmentation_id: int | None = pydantic.Field(default=None, ge=1, le=4094)  # of vlan
-    mtu: Mtu | None = None
-    subnets: dict[Name, ExternalSubnet] = pydantic.Field(min_length=1)
+    id: Uuid | None = IDENTITY
+    network_type: typing.Literal["flat", "vlan"] = pydantic.Field(
+        default="flat", description="flat: untagged frames of the physical network; vlan: one of its VLANs."
+    )
+    physical_network: Name = pydantic.Field(description="One of `physical_networks`.")
+    segmentation_id: int | None = pydantic.Field(default=None, ge=1, le=4094, description="The VLAN, of type vlan.")
+    mtu: Mtu | None = MTU
+    subnets: dict[Name, ExternalSubnet] = pydantic.Field(min_length=1, description="Its subnets by name.")
+
+
+def _quota(default: int, what: str) -> int:
+    return pydantic.Field(default=default, ge=-1, description=f"{what}. -1: no limit.")
 
 
 class Quota(Part):
-    """How many a project may have; the defaults are Neutron's, -1 is no limit."""
+    """How many a project may have. The names and defaults are Neutron's."""
 
-    networks: int = pydantic.Field(default=100, ge=-1)
-    subnets: int = pydantic.Field(default=100, ge=-1)
-    ports: int = pydantic.Field(default=500, ge=-1)  # of instances, router interfaces and DHCP servers
-    routers: int = pydantic.Field(default=10, ge=-1)
-    floating_ips: int = pydantic.Field(default=50, ge=-1)
-    security_groups: int = pydantic.Field(default=10, ge=-1)
-    security_group_rules: int = pydantic.Field(default=100, ge=-1)
+    networks: int = _quota(100, "Networks")
+    subnets: int = _quota(100, "Subnets of all networks")
+    ports: int = _quota(500, "Ports of instances, router interfaces and DHCP servers")
+    routers: int = _quota(10, "Routers")
+    floating_ips: int = _quota(50, "Floating IPs")
+    security_groups: int = _quota(10, "Security groups; `default`, which each project has, counts where it is written")
+    security_group_rules: int = _quota(100, "Rules that are written down, of all groups")
 
 
 class Limits(Part):
-    """What a project may use; a network that names no type gets the first of `network_types` that has ranges."""
+    """A project and what it may use."""
 
-    network_types: Items[ProjectType] = ("vxlan", "vlan", "gre")
-    quota: Quota = Quota()
+    network_types: Items[ProjectType] = pydantic.Field(
+        default=("vxlan", "vlan", "gre"), description="Types that its networks may have, the preferred one first."
+    )
+    quota: Quota = pydantic.Field(default=Quota(), description="How many of each kind it may have.")
 
 
 class Provider(Part):
-    """provider.yml."""
+    """provider.yml: what administrators own."""
 
-    physical_networks: dict[Name, PhysicalNetwork] = pydantic.Field(default_factory=dict)
-    tunnels: Tunnels = Tunnels()
-    external_networks: dict[Name, ExternalNetwork] = pydantic.Field(default_factory=dict)
-    projects: dict[Name, Limits] = pydantic.Field(default_factory=dict)
+    physical_networks: dict[Name, PhysicalNetwork] = pydantic.Field(
+        default_factory=dict, description="Wires between nodes, by name."
+    )
+    tunnels: Tunnels = pydantic.Field(default=Tunnels(), description="Kinds of tunnels that there are.")
+    external_networks: dict[Name, ExternalNetwork] = pydantic.Field(
+        default_factory=dict, description="Networks that lead out of the deployment, by name."
+    )
+    projects: dict[Name, Limits] = pydantic.Field(
+        default_factory=dict,
+        description="Every project by name, and what it may use. Its members own projects/<name>.yml.",
+    )
 
 
 class Network(Part):
     """A project's network."""
 
-    id: Uuid | None = None
-    network_type: ProjectType | None = None
-    mtu: Mtu | None = None
-    port_security_enabled: bool = True  # of its ports that do not say
-    subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict)
+    id: Uuid | None = IDENTITY
+    network_type: ProjectType | None = pydantic.Field(
+        default=None, description="Left out, it is the first of the project's types that provider.yml has ranges for."
+    )
+    mtu: Mtu | None = MTU
+    port_security_enabled: bool = pydantic.Field(default=True, description="Of its ports that do not say.")
+    subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict, description="Its subnets by name.")
 
 
-class RouterSubnet(Part):
-    """Short form: the subnet alone; the network is needed where two have a subnet of that name."""
+class RouterSubnet(Short):
+    """A subnet that a router joins."""
 
-    network: Name | None = None
-    subnet: Name
+    short = "subnet"
 
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _long(cls, value: object) -> object:
-        return {"subnet": value} if isinstance(value, str) else value
+    network: Name | None = pydantic.Field(default=None, description="Needed where two have a subnet of that name.")
+    subnet: Name = pydantic.Field(description="Name of the subnet, in which the router gets the gateway's address.")
 
 
 class Router(Part):
-    """A project's router; `external_ip` is its own address in the external network."""
+    """A project's router."""
 
-    id: Uuid | None = None
-    node: str | None = None
-    external_network: Name | None = None
-    external_ip: Address | None = None
-    enable_snat: bool = True
-    subnets: Items[RouterSubnet] = ()
-    routes: Items[Route] = pydantic.Field(default=(), max_length=30)
+    id: Uuid | None = IDENTITY
+    node: str | None = pydantic.Field(
+        default=None, description="Network node that it runs on. Left out, it is the first one by name."
+    )
+    external_network: Name | None = pydantic.Field(default=None, description="External network that it leads to.")
+    external_ip: Address | None = pydantic.Field(
+        default=None, description="Its address in the external network. Left out, it gets a free one of the pools."
+    )
+    enable_snat: bool = pydantic.Field(
+        default=True, description="Whether instances without floating IP reach the outside, as the router's address."
+    )
+    subnets: Items[RouterSubnet] = pydantic.Field(default=(), description="Subnets that it joins.")
+    routes: Items[Route] = pydantic.Field(default=(), max_length=30, description="Extra routes of the router.")
 
 
 class Rule(Part):
     """A security group rule; `remote_ip_prefix: 0.0.0.0/0` and `protocol: any` say the same as leaving them out."""
 
-    direction: typing.Literal["ingress", "egress"]
-    ethertype: typing.Literal["IPv4"] = "IPv4"
-    protocol: Protocol = None
-    port_range: Ports | None = None
-    icmp_type: int | None = pydantic.Field(default=None, ge=0, le=255)
-    icmp_code: int | None = pydantic.Field(default=None, ge=0, le=255)
-    remote_ip_prefix: RemotePrefix = None
-    remote_group: Name | None = None
+    direction: typing.Literal["ingress", "egress"] = pydantic.Field(
+        description="ingress: to the port; egress: from it."
+    )
+    ethertype: typing.Literal["IPv4"] = pydantic.Field(default="IPv4", description="The one that there is so far.")
+    protocol: Protocol = pydantic.Field(default=None, description="Name or number, or `any`. Left out, any.")
+    port_range: Ports | None = pydantic.Field(default=None, description="Destination port, or first:last.")
+    icmp_type: int | None = pydantic.Field(default=None, ge=0, le=255, description="With `protocol: icmp`.")
+    icmp_code: int | None = pydantic.Field(default=None, ge=0, le=255, description="With an icmp_type.")
+    remote_ip_prefix: RemotePrefix = pydantic.Field(default=None, description="Addresses of the other end.")
+    remote_group: Name | None = pydantic.Field(
+        default=None, description="Security group that the other end's port must be in. Excludes remote_ip_prefix."
+    )
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Rule:
@@ -170,37 +195,44 @@ class Rule(Part):
 class SecurityGroup(Part):
     """Rules that allow. As in Neutron a group that lists no egress rule lets everything out.
 
+    Of a group that is not `stateful` the answers need rules of their own: its connections are not tracked.
+
     A group called `default` adds its rules to those that Neutron gives the default group of each project: everything in
     from ports of the same group, everything out.
     """
 
-    id: Uuid | None = None
-    rules: Items[Rule] = ()
+    id: Uuid | None = IDENTITY
+    stateful: bool = pydantic.Field(default=True, description="Whether answers pass without rules of their own.")
+    rules: Items[Rule] = pydantic.Field(default=(), description="What is allowed; everything else is denied.")
 
 
-class Port(Part):
-    """Short form: the network alone. Its key within the instance is its name, or else its network."""
+class AddressPair(Short):
+    """An address that a port may use beside its fixed IP, as that of a virtual router."""
 
-    id: Uuid | None = None
-    network: Name
-    name: Name | None = None
-    fixed_ip: Address | None = None
-    mac: Mac | None = None
-    floating_ip: str | None = None  # an address, or "" for any (people write `true`)
-    security_groups: Items[Name] | None = None  # None: the default group
-    port_security_enabled: bool | None = None  # None: as the network says
+    short = "ip_address"
 
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _long(cls, value: object) -> object:
-        return {"network": value} if isinstance(value, str) else value
+    ip_address: OwnAddress = pydantic.Field(description="An address or a prefix.")
+    mac_address: Mac | None = pydantic.Field(default=None, description="Left out, it is the port's own.")
 
-    @pydantic.field_validator("floating_ip", mode="before")
-    @classmethod
-    def _floating_ip(cls, value: object) -> object:
-        if isinstance(value, bool):
-            return "" if value else None
-        return address(value) if isinstance(value, str) else value
+
+class Port(Short):
+    """A network card of an instance, known within it by its name, or else by its network."""
+
+    short = "network"
+
+    id: Uuid | None = IDENTITY
+    network: Name = pydantic.Field(description="Network that it is plugged into.")
+    name: Name | None = pydantic.Field(default=None, description="Needed where an instance is in a network twice.")
+    fixed_ip: Address | None = pydantic.Field(default=None, description="Left out, it is a free one of the network.")
+    mac: Mac | None = pydantic.Field(default=None, description="Left out, it is derived from the port's id.")
+    floating_ip: FloatingIp = pydantic.Field(
+        default=None, description="External address that leads to this port, or `true` for a free one of the pools."
+    )
+    security_groups: Items[Name] | None = pydantic.Field(default=None, description="Left out, it is in `default`.")
+    port_security_enabled: bool | None = pydantic.Field(default=None, description="Left out, as the network says.")
+    allowed_address_pairs: Items[AddressPair] = pydantic.Field(
+        default=(), max_length=10, description="What else it may say it is."
+    )
 
     @property
     def key(self) -> str:
@@ -209,22 +241,24 @@ class Port(Part):
 
 
 class Instance(Part):
-    """A machine of a project; the order of `ports` is the order of its network cards."""
+    """A machine of a project."""
 
-    id: Uuid | None = None
-    node: str
-    ports: Items[Port]
-    key_pairs: Items[KeyPair] = ()
-    user_data: str | None = None
+    id: Uuid | None = IDENTITY
+    node: str = pydantic.Field(description="Compute node that it runs on.")
+    ports: Items[Port] = pydantic.Field(description="Its network cards in their order.")
+    key_pairs: Items[KeyPair] = pydantic.Field(default=(), description="SSH public keys that metadata gives it.")
+    user_data: str | None = pydantic.Field(default=None, description="What metadata gives it for cloud-init.")
 
 
 class Project(Part):
-    """projects/<name>.yml."""
+    """projects/<name>.yml: what the members of a project own."""
 
-    networks: dict[Name, Network] = pydantic.Field(default_factory=dict)
-    routers: dict[Name, Router] = pydantic.Field(default_factory=dict)
-    security_groups: dict[Name, SecurityGroup] = pydantic.Field(default_factory=dict)
-    instances: dict[Name, Instance] = pydantic.Field(default_factory=dict)
+    networks: dict[Name, Network] = pydantic.Field(default_factory=dict, description="Networks by name.")
+    routers: dict[Name, Router] = pydantic.Field(default_factory=dict, description="Routers by name.")
+    security_groups: dict[Name, SecurityGroup] = pydantic.Field(
+        default_factory=dict, description="Security groups by name."
+    )
+    instances: dict[Name, Instance] = pydantic.Field(default_factory=dict, description="Instances by name.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

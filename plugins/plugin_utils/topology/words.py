@@ -157,33 +157,99 @@ def _key_pair(text: str) -> str:
     return line
 
 
+def _own_address(text: str) -> str:
+    """An address or a prefix that a port may use; an address is written without its length."""
+    prefix = _prefix(text)
+    if prefix.endswith("/0"):
+        raise wrong(f"'{prefix}' is every address", "write 'port_security_enabled: false' for a port that may use any")
+    return prefix.removesuffix("/32")
+
+
 def _any_prefix(text: str) -> str | None:
     prefix = _prefix(text)
     return None if prefix == "0.0.0.0/0" else prefix
 
 
-Name = typing.Annotated[str, pydantic.AfterValidator(_name)]
-Device = typing.Annotated[str, pydantic.AfterValidator(_device)]
-BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge)]
-Address = typing.Annotated[str, pydantic.AfterValidator(address)]
-Prefix = typing.Annotated[str, pydantic.AfterValidator(_prefix)]
-Cidr = typing.Annotated[str, pydantic.AfterValidator(_cidr)]
-RemotePrefix = typing.Annotated[str | None, pydantic.AfterValidator(lambda v: v and _any_prefix(v))]
-Mac = typing.Annotated[str, pydantic.AfterValidator(_mac)]
-Uuid = typing.Annotated[str, pydantic.AfterValidator(_uuid)]
-KeyPair = typing.Annotated[str, pydantic.AfterValidator(_key_pair)]
-Protocol = typing.Annotated[str | None, pydantic.BeforeValidator(_protocol)]
-Pool = typing.Annotated[tuple[str, str], pydantic.BeforeValidator(_pool)]
-Vnis = typing.Annotated[
-    tuple[int, int], pydantic.BeforeValidator(numbers("a range such as 1:1000", 1, 16777215, "VNI"))
+def _floating_ip(value: object) -> object:
+    """An address, "" for any, None for none."""
+    if isinstance(value, bool):
+        return "" if value else None
+    return address(value) if isinstance(value, str) else value
+
+
+def _shape(pattern: str, *examples: object, **more: object) -> typing.Any:
+    """What an editor is told of a text: a necessary pattern, which need not say everything."""
+    shown = {"examples": examples} if examples else {}
+    return pydantic.WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", **shown, **more})
+
+
+def _number(pattern: str, *examples: object) -> typing.Any:
+    """The same of a number that may also be written as a text."""
+    text = {"type": "string", "pattern": f"^(?:{pattern})$"}
+    return pydantic.WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, text], "examples": examples})
+
+
+def _range(kind: str, low: int, high: int, noun: str, *examples: object) -> typing.Any:
+    """Both ends of "first:last", or of one number."""
+    return typing.Annotated[
+        tuple[int, int],
+        pydantic.BeforeValidator(numbers(kind, low, high, noun)),
+        pydantic.PlainSerializer(lambda ends: f"{ends[0]}:{ends[1]}"),
+        _number("[0-9]+(:[0-9]+)?", *examples),
+    ]
+
+
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"{_OCTET}(\.{_OCTET}){{3}}"
+_PREFIX = f"{_IPV4}(/({_IPV4}|3[0-2]|[12]?[0-9]))?"
+_POOL = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^{_IPV4} *- *{_IPV4}$"},
+        {
+            "type": "object",
+            "properties": {end: {"type": "string", "pattern": f"^{_IPV4}$"} for end in ("start", "end")},
+            "required": ["start", "end"],
+            "additionalProperties": False,
+        },
+    ],
+    "examples": ["192.168.1.10-192.168.1.99"],
+}
+_FLOATING_IP = {"anyOf": [{"type": "boolean"}, {"type": "null"}, {"type": "string", "pattern": f"^{_IPV4}$"}]}
+
+Name = typing.Annotated[str, pydantic.AfterValidator(_name), _shape(_NAME.pattern)]
+Device = typing.Annotated[str, pydantic.AfterValidator(_device), _shape(_DEVICE.pattern, "eth1")]
+BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge), _shape(_BRIDGE.pattern, "br-ex")]
+Address = typing.Annotated[str, pydantic.AfterValidator(address), _shape(_IPV4, "192.168.1.1")]
+Prefix = typing.Annotated[str, pydantic.AfterValidator(_prefix), _shape(_PREFIX, "192.168.1.0/24")]
+OwnAddress = typing.Annotated[str, pydantic.AfterValidator(_own_address), _shape(_PREFIX, "192.168.1.100")]
+Cidr = typing.Annotated[str, pydantic.AfterValidator(_cidr), _shape(_PREFIX, "192.168.1.0/24")]
+RemotePrefix = typing.Annotated[
+    typing.Annotated[str, _shape(_PREFIX, "203.0.113.0/24")] | None,
+    pydantic.AfterValidator(lambda v: v and _any_prefix(v)),
 ]
-Keys = typing.Annotated[
-    tuple[int, int], pydantic.BeforeValidator(numbers("a range such as 1:1000", 1, 4294967295, "GRE key"))
+Mac = typing.Annotated[
+    str, pydantic.AfterValidator(_mac), _shape("([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", "fa:16:3e:00:00:01")
 ]
-Vlans = typing.Annotated[tuple[int, int], pydantic.BeforeValidator(numbers("a range such as 100:199", 1, 4094, "VLAN"))]
-Ports = typing.Annotated[
-    tuple[int, int], pydantic.BeforeValidator(numbers("a port or a range such as 80:443", 1, 65535, "port"))
+Uuid = typing.Annotated[str, pydantic.AfterValidator(_uuid), _shape(r"[0-9A-Fa-f{}:urnid-]{32,45}", format="uuid")]
+KeyPair = typing.Annotated[
+    str, pydantic.AfterValidator(_key_pair), _shape(r"\s*(ssh|ecdsa|sk)-\S+ .*\s*", "ssh-ed25519 AAAA me@example")
 ]
+Protocol = typing.Annotated[
+    str | None, pydantic.BeforeValidator(_protocol), _number("[A-Za-z0-9-]+", "tcp", "icmp", 89)
+]
+Pool = typing.Annotated[
+    tuple[str, str],
+    pydantic.BeforeValidator(_pool),
+    pydantic.PlainSerializer("-".join),
+    pydantic.WithJsonSchema(_POOL),
+]
+FloatingIp = typing.Annotated[
+    str | None, pydantic.BeforeValidator(_floating_ip), pydantic.WithJsonSchema(_FLOATING_IP)
+]  # None for none, "" for any
+Vnis = _range("a range such as 1:1000", 1, 16777215, "VNI", "1:10000")
+Keys = _range("a range such as 1:1000", 1, 4294967295, "GRE key", "1:1000")
+Vlans = _range("a range such as 100:199", 1, 4094, "VLAN", "100:199")
+Ports = _range("a port or a range such as 80:443", 1, 65535, "port", "22", "80:443")
 Mtu = typing.Annotated[int, pydantic.Field(ge=68, le=65535)]
 #: A list; people may not write anything else, but the field itself is immutable.
 Items = typing.Annotated[tuple[T, ...], pydantic.Strict(False)]

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 
 from ..plan.check import Check
-from . import frames, lease, metadata, reach, structure
+from . import fragments, frames, lease, metadata, reach, structure
 from .outcome import NotMeasured
 from .session import Session
 
@@ -17,6 +17,7 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "closed": reach.closed,
     "daemons": structure.daemons,
     "endpoint": frames.endpoint,
+    "fragments": fragments.fragments,
     "frame": frames.frame,
     "lease": lease.lease,
     "log": structure.log,

@@ -20,6 +20,8 @@ ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6 = 0x0800, 0x0806, 0x8100, 0x86DD
 VXLAN_PORT = 4789
 TOKEN = re.compile(rb"tenantnet-probe:([^/;]*)/([^;]*);")
 ECHO_ID = 0x7465  # of ICMP echo requests that are built as frames
+HALF = 120  # bytes of each half of a fragmented datagram, a multiple of 8
+MORE_FRAGMENTS = 0x2000
 
 
 def checksum(data: bytes) -> int:
@@ -34,7 +36,8 @@ def checksum(data: bytes) -> int:
 def build(frame: Json, run: str) -> bytes:
     """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), or IPv4 with UDP or an ICMP echo request (nw_proto).
 
-    It may stand behind some tags of VLAN 0 (priority_tags), which receivers take off without being told to.
+    It may stand behind some tags of VLAN 0 (priority_tags), which receivers take off without being told to, and be the
+    first or the later half (ip_frag) of a datagram (ip_id), each with a token of its own.
     `run` tells the tokens of this experiment from those of any other.
     """
     token = f"tenantnet-probe:{run}/{frame['token']};".encode()
@@ -70,8 +73,13 @@ def _ipv4(frame: Json, token: bytes) -> bytes:
         body = struct.pack("!BBHHH", 8, 0, 0, ECHO_ID, 1) + token
         body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
     else:
-        body = struct.pack("!HHHH", frame["tp_src"], frame["tp_dst"], 8 + len(token), 0) + token
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, frame["nw_proto"], 0)
+        size = 2 * HALF if "ip_frag" in frame else 8 + len(token)
+        body = struct.pack("!HHHH", frame["tp_src"], frame["tp_dst"], size, 0) + token
+    offset = 0
+    if "ip_frag" in frame:
+        later = frame["ip_frag"] == "later"
+        body, offset = (token if later else body).ljust(HALF, b"\0"), HALF // 8 if later else MORE_FRAGMENTS
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), frame.get("ip_id", 0), offset, 64, frame["nw_proto"], 0)
     head += _ip(frame["nw_src"]) + _ip(frame["nw_dst"])
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..parts import Subnet
-from ..raw import ExternalNetwork, Network, Port
+from ..raw import ExternalNetwork, Network, Port, SecurityGroup
 from ..source import Path
 from .routers import check_node
 from .scope import Scope
@@ -69,10 +69,24 @@ def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> N
         scope.known(at, "security group", group, sorted({"default", *scope.project.security_groups}))
         if group in groups[:index]:
             scope.add(at, f"'{group}' is listed twice")
+    _check_tracking(scope, path, groups)
     enabled = network.port_security_enabled if port.port_security_enabled is None else port.port_security_enabled
-    if groups and not enabled:
-        message = "a port without port security has no security groups"
-        scope.add((*path, "security_groups"), message, "leave them out or enable port_security_enabled")
+    for key, what in (("security_groups", "security groups"), ("allowed_address_pairs", "allowed address pairs")):
+        if getattr(port, key) and not enabled:
+            message = f"a port without port security has no {what}"
+            scope.add((*path, key), message, "leave them out or enable port_security_enabled")
+    for index, pair in enumerate(port.allowed_address_pairs):
+        if pair in port.allowed_address_pairs[:index]:
+            scope.add((*path, "allowed_address_pairs", index), f"{pair.ip_address} is listed twice")
+
+
+def _check_tracking(scope: Scope, path: Path, names: tuple[str, ...]) -> None:
+    """Connections of one port are all tracked, or none of them."""
+    known = {"default": SecurityGroup(), **scope.project.security_groups}
+    stateless = [name for name in names if name in known and not known[name].stateful]
+    if stateless and any(name in known and known[name].stateful for name in names):
+        hint = f"stateless: {', '.join(stateless)}"
+        scope.add((*path, "security_groups"), "a port's groups are all stateful or all stateless", hint)
 
 
 def _check_address(scope: Scope, path: Path, address: str, network: Network) -> None:

@@ -1,0 +1,83 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Conntrack zones by the device that a packet comes in by, as one nftables table of the node's own namespace.
+
+The kernel puts fragments together before iptables' table raw can name a zone. A chain of nftables may stand before
+that, and a table has one owner, so that it is ours as a whole because of its name.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+
+from ..changes import Change
+from ..errors import MissingProgram
+from ..run import run
+from ..state import Key, Resource, Zone, chain_prefix
+from . import Context
+
+SLICE: typing.Final = "instances"
+TABLE = chain_prefix(SLICE).rstrip("-")
+PRIORITY = -450  # defragmentation has -400, iptables' table raw -300
+
+
+class ZoneDriver:
+    """The one rule of the table maps devices to zones; a change writes the table anew, in one transaction."""
+
+    kind: type[Resource] = Zone
+
+    def __init__(self, context: Context) -> None:
+        pass
+
+    def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
+        try:
+            zones = _live()
+        except MissingProgram:  # the first change tells the person
+            return {}
+        return {(device,): Zone(slice=SLICE, device=device, zone=zone) for device, zone in zones.items()}
+
+    def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
+        return []
+
+    def apply(self, changes: typing.Sequence[Change]) -> None:
+        zones = _live()
+        for change in changes:
+            if isinstance(change.after, Zone):
+                zones[change.after.device] = change.after.zone
+            else:
+                zones.pop(change.key[0], None)
+        run(["nft", "--file", "-"], _table(zones))
+
+
+def _live() -> dict[str, int]:
+    """Zones by device; none when the table is not there, or is not as we write it, and so has to be written anew."""
+    tables = json.loads(run(["nft", "--json", "list", "tables", "ip"]))["nftables"]
+    if not any(item.get("table", {}).get("name") == TABLE for item in tables):
+        return {}
+    _metainfo, *items = json.loads(run(["nft", "--json", "list", "table", "ip", TABLE]))["nftables"]
+    match items:
+        case [
+            {"table": _},
+            {"chain": {"hook": "prerouting", "prio": int(priority)}},
+            {
+                "rule": {
+                    "expr": [{"mangle": {"key": {"ct": {"key": "zone"}}, "value": {"map": {"data": {"set": zones}}}}}]
+                }
+            },
+        ] if priority == PRIORITY:
+            return dict(zones)
+    return {}
+
+
+def _table(zones: dict[str, int]) -> str:
+    """Input of nft: the table, in the place of the one that is there if any; without zones there is none."""
+    lines = [f"add table ip {TABLE}", f"delete table ip {TABLE}"]
+    if zones:
+        elements = ", ".join(f'"{device}" : {zone}' for device, zone in sorted(zones.items()))
+        lines += [
+            f"add table ip {TABLE}",
+            f"add chain ip {TABLE} prerouting {{ type filter hook prerouting priority {PRIORITY}; }}",
+            f"add rule ip {TABLE} prerouting ct zone set iifname map {{ {elements} }}",
+        ]
+    return "".join(f"{line}\n" for line in lines)
