@@ -17,7 +17,7 @@ AS_ROOT := scripts/as-root "to work with network namespaces"
 
 BOX := build/vms/tenantnet.box
 VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-qemu libvirt-daemon-system openssh-client \
-	qemu-system-x86 qemu-utils syslinux-common vagrant vagrant-libvirt
+	qemu-system-x86 qemu-utils syslinux-common user-mode-linux vagrant vagrant-libvirt
 
 .DEFAULT_GOAL := help
 .PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit \

@@ -35,9 +35,11 @@ class TopologyErrors(TenantnetError):
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
-    def below(self, directory: str) -> TopologyErrors:
-        """The same, with files named as they are found from elsewhere."""
-        return TopologyErrors(dataclasses.replace(p, file=f"{directory}/{p.file}") for p in self.problems)
+    def below(self, directory: str, elsewhere: typing.Mapping[str, str]) -> TopologyErrors:
+        """The same, with files named as they are found: below a directory, or below that which `elsewhere` names."""
+        return TopologyErrors(
+            dataclasses.replace(p, file=f"{elsewhere.get(p.file, directory)}/{p.file}") for p in self.problems
+        )
 
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:

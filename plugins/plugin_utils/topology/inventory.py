@@ -78,6 +78,9 @@ class Others(Part):
     )
     topology: str = pydantic.Field(default="", description="Directory of provider.yml and projects/.")
     verify_groups: Items[str] = pydantic.Field(default=(), description="Groups of checks that verify.yml measures.")
+    wheels: str = pydantic.Field(
+        default="", description="Directory of the control host with Python packages, for nodes that reach no package index."
+    )
 
 
 def nodes(hosts: typing.Sequence[Host], report: Report) -> tuple[str, dict[str, Node]]:
