@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
+import pathlib
 import typing
 
 from ...module_utils.errors import TenantnetError
+from ...module_utils.printable import printable
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -25,7 +28,7 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         said = f"{self.message}; {self.hint}" if self.hint else self.message
-        return ": ".join(part for part in (place, self.path, said) if part)
+        return printable(": ".join(part for part in (place, self.path, said) if part))
 
 
 class TopologyErrors(TenantnetError):
@@ -35,11 +38,17 @@ class TopologyErrors(TenantnetError):
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
-    def below(self, directory: str, elsewhere: typing.Mapping[str, str]) -> TopologyErrors:
+    def below(self, directory: str, elsewhere: typing.Mapping[str, str] | None = None) -> TopologyErrors:
         """The same, with files named as they are found: below a directory, or below that which `elsewhere` names."""
         return TopologyErrors(
-            dataclasses.replace(p, file=f"{elsewhere.get(p.file, directory)}/{p.file}") for p in self.problems
+            dataclasses.replace(p, file=f"{(elsewhere or {}).get(p.file, directory)}/{p.file}") for p in self.problems
         )
+
+
+def from_here(directory: pathlib.Path) -> str:
+    """A path that an editor opens from where the program was called."""
+    relative = os.path.relpath(directory)
+    return str(directory) if relative.startswith("..") else relative
 
 
 def suggest(word: str, known: typing.Iterable[str]) -> str:
@@ -50,10 +59,15 @@ def suggest(word: str, known: typing.Iterable[str]) -> str:
     return f"known: {', '.join(words)}" if 0 < len(words) <= 10 else ""
 
 
+def shortened(text: str) -> str:
+    """As much of a text as people want to read of it."""
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
 def shown(value: object) -> str:
     """A value as people would call it."""
     if isinstance(value, str):
-        return f"'{value if len(value) <= 80 else value[:79] + '…'}'"
+        return f"'{shortened(value)}'"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

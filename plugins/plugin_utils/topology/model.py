@@ -69,7 +69,7 @@ class Subnet:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A layer-2 segment. `project` is "" for an administrator's external network."""
+    """A layer-2 segment. `project` is "" for one of the administrators'."""
 
     id: str
     project: str
@@ -141,6 +141,22 @@ class FloatingIp:
     port: str  # id
     fixed_ip: str
     leaving: tuple[str, ...] = ()  # other nodes that may still answer for it
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortForwarding:
+    """Ports of an external address that lead to as many ports of a fixed address, through one router."""
+
+    id: str
+    project: str
+    address: str
+    router: str  # id
+    port: str  # id
+    fixed_ip: str
+    protocol: typing.Literal["tcp", "udp"]
+    external_ports: tuple[int, int]  # first and last
+    internal_ports: tuple[int, int]
+    leaving: tuple[str, ...] = ()  # other nodes that may still answer for the external address
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +233,7 @@ class Topology:
     security_groups: dict[str, SecurityGroup]
     instances: dict[str, Instance]
     local_vlans: dict[str, dict[str, int]]  # node -> network id -> VLAN of br-int on that node
+    port_forwardings: dict[str, PortForwarding] = dataclasses.field(default_factory=dict)
 
     def ports_on(self, node: str) -> list[Port]:
         """Ports plugged on a node, in the order of their ids."""

@@ -14,7 +14,7 @@ import typing
 from ..third_party import pydantic
 from .model import Node
 from .parts import IDENTITY, MTU, Part, Route, Short, Subnet
-from .source import Sources
+from .source import Path, Sources
 from .words import (
     Address,
     BridgeName,
@@ -25,6 +25,7 @@ from .words import (
     Mac,
     Mtu,
     Name,
+    NetworkName,
     OwnAddress,
     Ports,
     Protocol,
@@ -70,8 +71,13 @@ class ExternalSubnet(Subnet):
     enable_dhcp: bool = pydantic.Field(default=False, description="Whether tenantnet serves its addresses by DHCP.")
 
 
+OFFERED: typing.Final[typing.Any] = pydantic.Field(
+    default=None, description="Projects that may use it. Left out, all of them."
+)
+
+
 class ExternalNetwork(Part):
-    """A network of the administrators that routers of all projects may use."""
+    """A network of the administrators that leads out of the deployment, for routers of projects."""
 
     id: Uuid | None = IDENTITY
     network_type: typing.Literal["flat", "vlan"] = pydantic.Field(
@@ -80,6 +86,7 @@ class ExternalNetwork(Part):
     physical_network: Name = pydantic.Field(description="One of `physical_networks`.")
     segmentation_id: int | None = pydantic.Field(default=None, ge=1, le=4094, description="The VLAN, of type vlan.")
     mtu: Mtu | None = MTU
+    shared_with: Items[Name] | None = OFFERED
     subnets: dict[Name, ExternalSubnet] = pydantic.Field(min_length=1, description="Its subnets by name.")
 
 
@@ -95,8 +102,10 @@ class Quota(Part):
     ports: int = _quota(500, "Ports of instances, router interfaces and DHCP servers")
     routers: int = _quota(10, "Routers")
     floating_ips: int = _quota(50, "Floating IPs")
+    rbac_policies: int = _quota(10, "Shares of networks, one for each project in a `shared_with`")
     security_groups: int = _quota(10, "Security groups; `default`, which each project has, counts where it is written")
     security_group_rules: int = _quota(100, "Rules that are written down, of all groups")
+    instances: int = _quota(-1, "Instances, which are Nova's to count in OpenStack")
 
 
 class Limits(Part):
@@ -106,6 +115,32 @@ class Limits(Part):
         default=("vxlan", "vlan", "gre"), description="Types that its networks may have, the preferred one first."
     )
     quota: Quota = pydantic.Field(default=Quota(), description="How many of each kind it may have.")
+
+
+class Network(Part):
+    """A network inside the deployment."""
+
+    id: Uuid | None = IDENTITY
+    network_type: ProjectType | None = pydantic.Field(
+        default=None, description="Left out, it is the first of the project's types that provider.yml has ranges for."
+    )
+    mtu: Mtu | None = MTU
+    port_security_enabled: bool = pydantic.Field(default=True, description="Of its ports that do not say.")
+    subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict, description="Its subnets by name.")
+
+
+class OwnNetwork(Network):
+    """A project's network."""
+
+    shared_with: Items[Name] = pydantic.Field(
+        default=(), description="Projects that may plug instances into it, under the name of <this project>/<its name>."
+    )
+
+
+class SharedNetwork(Network):
+    """A network of the administrators, for instances of projects."""
+
+    shared_with: Items[Name] | None = OFFERED
 
 
 class Provider(Part):
@@ -118,22 +153,13 @@ class Provider(Part):
     external_networks: dict[Name, ExternalNetwork] = pydantic.Field(
         default_factory=dict, description="Networks that lead out of the deployment, by name."
     )
+    networks: dict[Name, SharedNetwork] = pydantic.Field(
+        default_factory=dict, description="Networks that projects share, by name."
+    )
     projects: dict[Name, Limits] = pydantic.Field(
         default_factory=dict,
         description="Every project by name, and what it may use. Its members own projects/<name>.yml.",
     )
-
-
-class Network(Part):
-    """A project's network."""
-
-    id: Uuid | None = IDENTITY
-    network_type: ProjectType | None = pydantic.Field(
-        default=None, description="Left out, it is the first of the project's types that provider.yml has ranges for."
-    )
-    mtu: Mtu | None = MTU
-    port_security_enabled: bool = pydantic.Field(default=True, description="Of its ports that do not say.")
-    subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict, description="Its subnets by name.")
 
 
 class RouterSubnet(Short):
@@ -141,8 +167,13 @@ class RouterSubnet(Short):
 
     short = "subnet"
 
-    network: Name | None = pydantic.Field(default=None, description="Needed where two have a subnet of that name.")
-    subnet: Name = pydantic.Field(description="Name of the subnet, in which the router gets the gateway's address.")
+    network: NetworkName | None = pydantic.Field(
+        default=None, description="Needed where two have a subnet of that name."
+    )
+    subnet: Name = pydantic.Field(description="Name of the subnet.")
+    fixed_ip: Address | None = pydantic.Field(
+        default=None, description="The router's address in it. Left out, it is the gateway's."
+    )
 
 
 class Router(Part):
@@ -206,6 +237,54 @@ class SecurityGroup(Part):
     rules: Items[Rule] = pydantic.Field(default=(), description="What is allowed; everything else is denied.")
 
 
+class PortForwarding(Part):
+    """Ports of an external address that lead to ports of a fixed one; the others may lead to other instances."""
+
+    floating_ip: Address = pydantic.Field(description="The external address, which several may share.")
+    protocol: typing.Literal["tcp", "udp"] = pydantic.Field(description="That of the ports.")
+    external_port: Ports = pydantic.Field(description="Port of the external address, or first:last.")
+    internal_port: Ports | None = pydantic.Field(
+        default=None, description="Port of the fixed address, or as many of them. Left out, it is the same."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> PortForwarding:
+        outer, inner = self.external_port, self.internal
+        if outer[1] - outer[0] != inner[1] - inner[0]:
+            raise wrong("external_port and internal_port are not of the same length", "each port leads to one")
+        return self
+
+    @property
+    def internal(self) -> tuple[int, int]:
+        """First and last port of the fixed address."""
+        ports: tuple[int, int] = self.internal_port or self.external_port
+        return ports
+
+
+FLOATING_IP: typing.Final[typing.Any] = pydantic.Field(
+    default=None, description="External address that leads to this one, or `true` for a free one of the pools."
+)
+FORWARDINGS: typing.Final[typing.Any] = pydantic.Field(
+    default=(), description="Ports of external addresses that lead to this one."
+)
+
+
+class FixedIp(Short):
+    """One address of a port."""
+
+    short = "ip_address"
+
+    ip_address: Address | None = pydantic.Field(default=None, description="Left out, it is a free one.")
+    subnet: Name | None = pydantic.Field(default=None, description="Subnet that it is of. Left out, any.")
+    floating_ip: FloatingIp = FLOATING_IP
+    port_forwardings: Items[PortForwarding] = FORWARDINGS
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the other addresses of its port."""
+        return self.subnet or "", self.ip_address or ""
+
+
 class AddressPair(Short):
     """An address that a port may use beside its fixed IP, as that of a virtual router."""
 
@@ -216,17 +295,24 @@ class AddressPair(Short):
 
 
 class Port(Short):
-    """A network card of an instance, known within it by its name, or else by its network."""
+    """A network card of an instance, known within it by its name, or else by its network.
+
+    Of its one address it says what a FixedIp says; several stand in `fixed_ips`, and DHCP gives the first one.
+    """
 
     short = "network"
 
     id: Uuid | None = IDENTITY
-    network: Name = pydantic.Field(description="Network that it is plugged into.")
+    network: NetworkName = pydantic.Field(
+        description="Network of the project, of the administrators, or <project>/<network> that another one shares."
+    )
     name: Name | None = pydantic.Field(default=None, description="Needed where an instance is in a network twice.")
     fixed_ip: Address | None = pydantic.Field(default=None, description="Left out, it is a free one of the network.")
     mac: Mac | None = pydantic.Field(default=None, description="Left out, it is derived from the port's id.")
-    floating_ip: FloatingIp = pydantic.Field(
-        default=None, description="External address that leads to this port, or `true` for a free one of the pools."
+    floating_ip: FloatingIp = FLOATING_IP
+    port_forwardings: Items[PortForwarding] = FORWARDINGS
+    fixed_ips: Items[FixedIp] = pydantic.Field(
+        default=(), description="Several addresses, each with what leads to it. Excludes the three for a single one."
     )
     security_groups: Items[Name] | None = pydantic.Field(default=None, description="Left out, it is in `default`.")
     port_security_enabled: bool | None = pydantic.Field(default=None, description="Left out, as the network says.")
@@ -234,10 +320,33 @@ class Port(Short):
         default=(), max_length=10, description="What else it may say it is."
     )
 
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Port:
+        single = [
+            key for key in ("fixed_ip", "floating_ip", "port_forwardings") if getattr(self, key) not in (None, ())
+        ]
+        if self.fixed_ips and single:
+            raise wrong(f"fixed_ips and {single[0]} exclude each other", "write it at one of fixed_ips")
+        return self
+
     @property
     def key(self) -> str:
         """What tells it from the other ports of its instance."""
         return self.name or self.network
+
+    @property
+    def addresses(self) -> list[tuple[Path, FixedIp]]:
+        """Its addresses, each with the path below the port at which it says what leads to it."""
+        if self.fixed_ips:
+            return [(("fixed_ips", index), fixed) for index, fixed in enumerate(self.fixed_ips)]
+        # What was checked here is not to be checked again: a floating IP "" has been written as `true`.
+        single = FixedIp.model_construct(
+            ip_address=self.fixed_ip,
+            subnet=None,
+            floating_ip=self.floating_ip,
+            port_forwardings=self.port_forwardings,
+        )
+        return [((), single)]
 
 
 class Instance(Part):
@@ -253,7 +362,7 @@ class Instance(Part):
 class Project(Part):
     """projects/<name>.yml: what the members of a project own."""
 
-    networks: dict[Name, Network] = pydantic.Field(default_factory=dict, description="Networks by name.")
+    networks: dict[Name, OwnNetwork] = pydantic.Field(default_factory=dict, description="Networks by name.")
     routers: dict[Name, Router] = pydantic.Field(default_factory=dict, description="Routers by name.")
     security_groups: dict[Name, SecurityGroup] = pydantic.Field(
         default_factory=dict, description="Security groups by name."
@@ -276,6 +385,10 @@ class Raw:
     def provider_file(self) -> str:
         """Name of provider.yml in problems."""
         return f"{self.directory}/provider.yml"
+
+    def networks(self, project: str) -> typing.Mapping[str, Network]:
+        """The networks of a project; of "", those of the administrators that are not external."""
+        return self.projects[project].networks if project else self.provider.networks
 
     def project_file(self, project: str) -> str:
         """Name of a project's file in problems."""

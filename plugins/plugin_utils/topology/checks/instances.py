@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-from ..parts import Subnet
-from ..raw import ExternalNetwork, Network, Port, SecurityGroup
+from ..raw import Network, Port, SecurityGroup
+from ..relations import is_offered
 from ..source import Path
+from . import addresses, forwardings
+from .addresses import Taken
 from .routers import check_node
 from .scope import Scope
-from .subnets import unusable
-
-#: What has been given out in one network: address or MAC -> who has it.
-Taken = dict[tuple[str, str], str]
 
 
 def check(scope: Scope) -> None:
@@ -24,6 +22,7 @@ def check(scope: Scope) -> None:
         _check_keys(scope, path, instance.ports)
         for index, port in enumerate(instance.ports):
             _check_port(scope, (*path, "ports", index), port, taken, f"{name}:{port.key}")
+    forwardings.check(scope)
 
 
 def _check_keys(scope: Scope, path: Path, ports: tuple[Port, ...]) -> None:
@@ -38,28 +37,40 @@ def _check_keys(scope: Scope, path: Path, ports: tuple[Port, ...]) -> None:
 
 
 def _check_port(scope: Scope, path: Path, port: Port, taken: Taken, label: str) -> None:
-    network = scope.project.networks.get(port.network)
-    if network is None:
+    if port.network not in scope.usable:
         _tell_unknown_network(scope, path, port)
         return
+    owner, name = scope.usable[port.network]
+    network = scope.raw.networks(owner)[name]
     _check_security(scope, path, port, network)
-    for value, key in ((port.fixed_ip, "fixed_ip"), (port.mac, "mac")):
-        if value and (port.network, value) in taken:
-            scope.add((*path, key), f"{value} is already taken by {taken[port.network, value]}")
-        elif value:
-            taken[port.network, value] = label
-    if port.fixed_ip:
-        _check_address(scope, (*path, "fixed_ip"), port.fixed_ip, network)
-    if port.floating_ip is not None:
-        _check_floating(scope, (*path, "floating_ip"), port, network)
+    if owner != scope.name:
+        _check_guest(scope, path, port)
+        return
+    if port.mac:
+        addresses.check_taken(scope, (*path, "mac"), port.network, port.mac, taken, label)
+    addresses.check(scope, path, port, network, taken, label)
+
+
+def _check_guest(scope: Scope, path: Path, port: Port) -> None:
+    """A share permits ports as the plan makes them. Whatever could harm others on the network is its owner's to say."""
+    for key in ("fixed_ip", "fixed_ips", "mac", "floating_ip", "port_forwardings", "allowed_address_pairs"):
+        if getattr(port, key) not in (None, ()):
+            message = (
+                f"network '{port.network}' is shared with the project, which can't say the {key} of its ports in it"
+            )
+            scope.add((*path, key), message)
+    if port.port_security_enabled is False:
+        message = f"network '{port.network}' is shared with the project, whose ports in it have port security"
+        scope.add((*path, "port_security_enabled"), message)
 
 
 def _tell_unknown_network(scope: Scope, path: Path, port: Port) -> None:
-    if port.network in scope.raw.provider.external_networks:
+    external = scope.raw.provider.external_networks.get(port.network)
+    if external and is_offered(external, scope.name):
         message = f"'{port.network}' is an external network, which instances are not plugged into"
         scope.add((*path, "network"), message, "name a network of the project and give the port a floating_ip")
     else:
-        scope.known((*path, "network"), "network", port.network, scope.project.networks)
+        scope.known((*path, "network"), "network", port.network, scope.usable)
 
 
 def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> None:
@@ -87,32 +98,3 @@ def _check_tracking(scope: Scope, path: Path, names: tuple[str, ...]) -> None:
     if stateless and any(name in known and known[name].stateful for name in names):
         hint = f"stateless: {', '.join(stateless)}"
         scope.add((*path, "security_groups"), "a port's groups are all stateful or all stateless", hint)
-
-
-def _check_address(scope: Scope, path: Path, address: str, network: Network) -> None:
-    subnet = home(network, address)
-    if subnet is None:
-        cidrs = ", ".join(s.cidr for s in network.subnets.values())
-        where = f"outside {cidrs}" if cidrs else "given, but the network has no subnet"
-        scope.add(path, f"{address} is {where}")
-    elif message := unusable(subnet, address):
-        scope.add(path, message)
-    elif address == subnet.gateway_ip:
-        scope.add(path, f"{address} is the gateway's address")
-
-
-def home(network: Network | ExternalNetwork, address: str) -> Subnet | None:
-    """The subnet of a network that an address is in."""
-    found = (s for s in network.subnets.values() if not unusable(s, address).endswith(f"outside {s.cidr}"))
-    return next(found, None)
-
-
-def _check_floating(scope: Scope, path: Path, port: Port, network: Network) -> None:
-    ways = scope.ways_out.get(port.network, {})
-    if not network.subnets:
-        scope.add(path, "a floating IP needs a fixed address, and the network has no subnet")
-    elif not ways:
-        message = f"no router leads from network '{port.network}' to an external network"
-        scope.add(path, message, "add the subnet to a router that has an external_network")
-    elif port.fixed_ip and not any(network.subnets[name] is home(network, port.fixed_ip) for name in ways):
-        scope.add(path, f"no router leads from the subnet of {port.fixed_ip} to an external network")
