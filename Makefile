@@ -15,6 +15,7 @@ OTHER_LAB := $(if $(filter file,$(origin LAB)),,--extra-vars=tenantnet_lab=$(LAB
 PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(ANSIBLE_ARGS)
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
+MACHINES ?= uml
 BOX := build/vms/tenantnet.box
 VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-qemu libvirt-daemon-system openssh-client \
 	qemu-system-x86 qemu-utils syslinux-common user-mode-linux vagrant vagrant-libvirt
@@ -45,8 +46,8 @@ test: gates molecule ## all gates and tests, on labs of their own names
 molecule: dev ## each role alone and the whole, on a lab of their own
 	@$(AS_ROOT) env PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/molecule $(MOLECULE_ARGS) --no-command-borders
 
-test-vms: vm-packages $(BOX) ## the example on emulated virtual machines, not part of test: an hour
-	@$(AS_ROOT) scripts/with-libvirt build/vms scripts/test-vms
+test-vms: wheels vm-packages $(BOX) ## the example on machines with kernels of their own, not part of test; MACHINES=uml or vagrant
+	@$(AS_ROOT) scripts/with-$(MACHINES) build/vms scripts/test-vms
 
 box: $(BOX) ## a box for Vagrant and libvirt, made of Debian packages
 
