@@ -22,7 +22,7 @@ VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-
 
 .DEFAULT_GOAL := help
 .PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
-	golden wheels venv dev
+	golden wheels clean venv dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -84,6 +84,9 @@ golden: dev ## write what the unit tests expect, schemas/ and the generated page
 
 wheels: venv ## what a node's own Python needs, in build/wheels: for nodes that reach no package index (tenantnet_wheels)
 	@$(PYTHON) -m pip wheel -qq --disable-pip-version-check --wheel-dir build/wheels -r roles/runtime/files/requirements.txt
+
+clean: ## what was cached is gone: build/, and the root of machines that systemd runs
+	@$(AS_ROOT) rm -rf build /var/cache/tenantnet
 
 venv: ## Debian packages and .venv for the lab
 	@scripts/bootstrap control

@@ -56,6 +56,7 @@ def _machine(host: Variables, prefix_length: int) -> dict[str, typing.Any]:
         "name": host.get("tenantnet_lab_machine", host["inventory_hostname"]),
         "interfaces": [_interface(host, network, nic, prefix_length) for network, nic in interfaces.items()],
         "ovs": any(network != "management" for network in interfaces),
+        "systemd": host.get("tenantnet_lab_kind") == "systemd",
     }
 
 

@@ -212,8 +212,10 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
 def _pass(change: Change) -> Pass:
     if change.after is None:
         return "prune"
-    awaits = _is_late(change) and change.before is not None  # it is there, but dead, or without what is to come
-    return "start" if awaits or change.slice in LATE else "build"
+    lives = change.before is not None
+    awaits = _is_late(change) and lives  # it is there, but dead, or without what is to come
+    moves = change.kind is Link and lives  # a guest's tap goes with what it is plugged into
+    return "start" if awaits or (change.slice in LATE and not moves) else "build"
 
 
 class _Node:

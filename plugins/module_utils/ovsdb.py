@@ -124,9 +124,10 @@ class Ovsdb:
         return {row["name"]: row for row in found}
 
     def ofports(self, bridge: str) -> dict[str, int]:
-        """OpenFlow numbers of the ports of a bridge by name; a port without a device has none."""
-        rows = self.interfaces(bridge).values()
-        return {row["name"]: row["ofport"][0] for row in rows if row["ofport"] and row["ofport"][0] > 0}
+        """OpenFlow numbers of the ports of a bridge by name; a port without a device has the one that it asks for."""
+        found = self.interfaces(bridge).items()
+        numbers = {name: [n for n in (*row["ofport"], *row["ofport_request"]) if n > 0] for name, row in found}
+        return {name: first[0] for name, first in numbers.items() if first}
 
     def transact(self, commands: typing.Sequence[Command]) -> None:
         """Carry out all the commands or none, and wait until ovs-vswitchd has acted on them; raises TenantnetError."""

@@ -149,6 +149,7 @@ class Port(Resource):
     """An Open vSwitch port with its one interface.
 
     `late`: another node may still have what is behind it, so it comes to life, or changes, only in the pass `start`.
+    `awaited`: its device belongs to whoever runs a machine, and may come later; it has the number that it asks for.
     When something happens is no part of what it is, and is not compared.
     """
 
@@ -163,6 +164,7 @@ class Port(Resource):
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)  # of the port
     external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface, our own mark left out
     late: bool = dataclasses.field(default=False, compare=False)
+    awaited: bool = dataclasses.field(default=False, compare=False)
     up: bool = False  # for a NIC that nobody else raises; False leaves it as it is
 
     @property

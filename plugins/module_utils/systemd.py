@@ -126,6 +126,8 @@ def _statuses(names: typing.Sequence[str]) -> dict[str, Status]:
 
 
 def _status(properties: typing.Mapping[str, str]) -> Status:
+    if "NRestarts" not in properties:  # systemd knows no such unit
+        return Status(None, False)
     limit, period = steady.LOOPING
     recent = int(properties["ExecMainStartTimestampMonotonic"]) / 1e6 > time.monotonic() - period
     looping = recent and int(properties["NRestarts"]) >= limit

@@ -80,6 +80,18 @@ options:
         description: Whether a web server runs on it, which answers with the address that it saw the client come from.
         type: bool
         default: false
+      systemd:
+        description:
+          - Whether it is a machine whose init is systemd, with a root of its own, in which the packages are installed
+            that roles install. The first of them takes a minute, to make that root in C(/var/cache/tenantnet).
+          - It is reached by SSH.
+        type: bool
+        default: false
+      ssh:
+        description:
+          - Whether SSH connections to the other machines begin here. C(/run/tenantnet/LAB/ssh_config) tells C(ssh) how.
+        type: bool
+        default: false
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -143,6 +155,8 @@ MACHINE = {
     "loopback": {"type": "list", "elements": "str", "default": []},
     "ovs": {"type": "bool", "default": False},
     "web": {"type": "bool", "default": False},
+    "systemd": {"type": "bool", "default": False},
+    "ssh": {"type": "bool", "default": False},
 }
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -41,18 +41,14 @@ class Output:
 
 
 class Deployment:
-    """`source` is a directory with hosts.yml and topology/; the copy may be edited by the test."""
+    """`source` is a directory with an inventory and topology/; the copy may be edited by the test."""
 
-    def __init__(self, source: pathlib.Path, directory: pathlib.Path, lab: str) -> None:
-        self.directory, self.lab = directory, lab
+    def __init__(self, source: pathlib.Path, directory: pathlib.Path, lab: str, hosts: str = "hosts.yml") -> None:
+        self.directory, self.lab, self.hosts = directory, lab, directory / hosts
         shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock.yml", "rich"))
         text, count = re.subn(r"tenantnet_lab: \w+", f"tenantnet_lab: {lab}", self.hosts.read_text())
         assert count == 1, "hosts.yml names no lab"
         self.hosts.write_text(text)
-
-    @property
-    def hosts(self) -> pathlib.Path:
-        return self.directory / "hosts.yml"
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace text that must be there in a file of the copy."""

@@ -104,6 +104,7 @@ def test_all_that_it_needs_is_published(project: Project) -> None:
         "tests/datapath",
         "inventories/lab/topology",
         "inventories/lab/rich",
+        "inventories/lab/systemd",
     )
     assert files(collection(project.directory), *parts) == files(ROOT, *parts)
 
@@ -112,7 +113,7 @@ def test_nothing_else_is_published(project: Project) -> None:
     top = collection(project.directory)
     assert {path.name for path in top.iterdir()} == PUBLISHED
     assert files(top, "tests") == {"tests/config.yml", *files(ROOT, "tests/datapath")}
-    topologies = files(ROOT, "inventories/lab/topology", "inventories/lab/rich")
+    topologies = files(ROOT, "inventories/lab/topology", "inventories/lab/rich", "inventories/lab/systemd")
     assert files(top, "inventories") == {"inventories/lab/hosts.yml", "inventories/lab/topology.lock.yml", *topologies}
 
 

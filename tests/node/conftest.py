@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import os
@@ -23,18 +24,61 @@ DEPLOYMENT = "test"
 DriverClass = typing.Callable[[Context], Driver]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "who supervises daemons; systemd: of the PID and network namespaces that pytest was started in"
+    parser.addoption("--supervisor", choices=["s6", "systemd"], default="s6", help=words)
+
+
+@pytest.fixture
+def guest_of_systemd(monkeypatch: pytest.MonkeyPatch) -> typing.Iterator[None]:
+    """What systemd, which here is process 1, and its services see of files and processes; the rest is this host's."""
+    monkeypatch.setenv("SYSTEMD_IGNORE_CHROOT", "1")  # its root is not ours, which systemctl notices
+    with _own_namespaces("mnt"):
+        kernel.mount("proc", "/proc", "proc")
+        _mount_from("/proc/1/ns/mnt", "/run", "/var/log", "/etc/machine-id")
+        yield
+
+
+def _mount_from(namespace: str, *paths: str) -> None:
+    """Mount here what is at some paths in another mount namespace, by way of mounts that are in neither."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    here, everything, open_tree, move_mount = -100, 0x8001, 428, 429  # AT_FDCWD, AT_RECURSIVE | OPEN_TREE_CLONE
+
+    def call(function: typing.Any, *arguments: typing.Any) -> int:
+        if (result := function(*arguments)) < 0:
+            raise OSError(ctypes.get_errno(), f"{function.__name__}{arguments}")
+        return int(result)
+
+    home, other = (os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in ("/proc/thread-self/ns/mnt", namespace))
+    call(libc.setns, other, kernel.CLONE_NEWNS)
+    trees = [call(libc.syscall, open_tree, here, path.encode(), everything) for path in paths]
+    call(libc.setns, home, kernel.CLONE_NEWNS)
+    for tree, path in zip(trees, paths, strict=True):
+        call(libc.syscall, move_mount, tree, b"", here, path.encode(), 0x4)  # MOVE_MOUNT_F_EMPTY_PATH
+    for fd in (home, other, *trees):
+        os.close(fd)
+
+
 @pytest.fixture
 def scratch() -> typing.Iterator[None]:
     """Network and mount namespaces of the test's own, with an empty /run: nothing of this host is seen or changed."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    libc, here = ctypes.CDLL(None, use_errno=True), pathlib.Path.cwd()
-    homes = [os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("net", "mnt")]
-    kernel.unshare(kernel.CLONE_NEWNET | kernel.CLONE_NEWNS)
-    try:
-        kernel.make_private()
+    with _own_namespaces("net", "mnt"):
         kernel.mount("tmpfs", "/run", "tmpfs")
         kernel.mount("sysfs", "/sys", "sysfs")
+        yield
+
+
+@contextlib.contextmanager
+def _own_namespaces(*kinds: str) -> typing.Iterator[None]:
+    """Have the test's thread in new namespaces for a while."""
+    flags = {"net": kernel.CLONE_NEWNET, "mnt": kernel.CLONE_NEWNS}
+    libc, here = ctypes.CDLL(None, use_errno=True), pathlib.Path.cwd()
+    homes = [os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds]
+    kernel.unshare(sum(flags[kind] for kind in kinds))
+    try:
+        kernel.make_private()
         yield
     finally:
         for fd in homes:
@@ -101,6 +145,13 @@ def _differing(before: Resource, after: Resource) -> set[str]:
 @pytest.fixture
 def make_node(scratch: None) -> typing.Iterator[typing.Callable[..., Node]]:
     """A scratch node with drivers of the given classes, in the order in which they build."""
+    with nodes() as make:
+        yield make
+
+
+@contextlib.contextmanager
+def nodes() -> typing.Iterator[typing.Callable[..., Node]]:
+    """The same, wherever the test is."""
     contexts: list[Context] = []
 
     def make(*classes: DriverClass) -> Node:

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Files and supervised processes: a real s6, and daemons that tell what happens to them."""
+"""Files and supervised processes: a real supervisor, and daemons that tell what happens to them.
+
+Here that is s6; tests/integration/test_systemd.py runs the same tests where systemd does.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,19 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel, s6, steady
+from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel, steady
 from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.daemons import NOT_RUNNING, DaemonDriver, FileDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import STATE_DIR, Daemon, File
+from ansible_collections.tenantnet.ovs.plugins.module_utils.supervisor import supervisor
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
+
+from . import supervisors
+from .conftest import nodes
 
 DHCP = pathlib.Path(STATE_DIR, "dhcp")
 
@@ -41,11 +46,17 @@ while True:
 """
 
 
+PYTHON = "/usr/bin/python3"  # which a machine of its own has as well
+
+
 def talker(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-IS", "-c", TALKER, *arguments)
+    return (PYTHON, "-IS", "-c", TALKER, *arguments)
 
 
-PLAIN = Daemon(slice="guests", name="guest-1", namespace="", command=talker("it's", '"a"', "$(b)", "\n"))
+#: What systemd would read in a command, were it not written as it wants it.
+HOSTILE = ("%n %%", "$HOME ${HOME} $$", "a\\b \\n", ";", "", "ü", "\t\x01")
+
+PLAIN = Daemon(slice="guests", name="guest-1", namespace="", command=talker("it's", '"a"', "$(b)", "\n", *HOSTILE))
 INSIDE = Daemon(slice="dhcp", name="dnsmasq-1", namespace="qdhcp-1", command=talker(), restart="r1", reload="l1")
 
 
@@ -61,25 +72,32 @@ def files(disk, make_node):
 
 
 @pytest.fixture
-def node(disk, make_node):
+def by_hand(request):
+    """The supervisor of the node, for what people and accidents do to it."""
+    if request.config.getoption("--supervisor") == "systemd":
+        request.getfixturevalue("guest_of_systemd")
+        yield from supervisors.Systemd().running()
+        return
     if not shutil.which("s6-svscan"):
         pytest.skip("needs s6")
-    s6.SCAN_DIR.mkdir()
+    request.getfixturevalue("disk")
+    yield from supervisors.S6().running()
+
+
+@pytest.fixture
+def node(by_hand):
     run(["ip", "netns", "add", "qdhcp-1"])
-    svscan = subprocess.Popen(["s6-svscan", s6.SCAN_DIR], stderr=subprocess.DEVNULL)
-    until((s6.SCAN_DIR / ".s6-svscan/control").exists, "s6-svscan to be up")
-    yield make_node(DaemonDriver)
-    svscan.terminate()  # ends all services first
-    svscan.wait(timeout=10)
+    with nodes() as make:
+        yield make(DaemonDriver)
+    run(["ip", "netns", "delete", "qdhcp-1"])
+
+
+def service(daemon: Daemon) -> str:
+    return f"tenantnet-{daemon.slice}-{daemon.name}"
 
 
 def pid(daemon: Daemon) -> int:
-    service = f"tenantnet-{daemon.slice}-{daemon.name}"
-    return s6.S6().pids([service]).get(service, 0)
-
-
-def log(daemon: Daemon) -> list[str]:
-    return (s6.LOG_DIR / f"tenantnet-{daemon.slice}-{daemon.name}.log").read_text().splitlines()
+    return supervisor().pids([service(daemon)]).get(service(daemon), 0)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -162,35 +180,35 @@ def test_a_path_stays_in_its_directory(files, path):
 # ------------------------------------------------------------------------------------------------------------ daemons
 
 
-def test_daemons_run_and_go_to_the_last_process(node):
+def test_daemons_run_and_go_to_the_last_process(node, by_hand):
     assert len(node.converge(PLAIN, INSIDE)) == 2
-    assert log(PLAIN) == [str(list(PLAIN.command[4:]))]
+    said = [str(list(PLAIN.command[4:]))]
+    until(lambda: by_hand.said(service(PLAIN)) == said, "the daemon to tell its arguments")
     pids = pid(PLAIN), pid(INSIDE)
     assert os.stat(f"/proc/{pids[1]}/ns/net").st_ino == os.stat("/run/netns/qdhcp-1").st_ino
     node.converge()
     assert [p for p in pids if pathlib.Path(f"/proc/{p}").exists()] == []
-    assert [path.name for path in s6.SCAN_DIR.iterdir()] == [".s6-svscan"]
-    assert list(s6.LOG_DIR.iterdir()) == []
+    assert by_hand.traces() == []
 
 
-def test_reload_keeps_the_process_and_restart_does_not(node):
+def test_reload_keeps_the_process_and_restart_does_not(node, by_hand):
     node.converge(PLAIN, INSIDE)
     before = pid(INSIDE)
     node.converge(PLAIN, dataclasses.replace(INSIDE, reload="l2"))
-    until(lambda: "reload" in log(INSIDE), "the daemon to get its SIGHUP")
+    until(lambda: "reload" in by_hand.said(service(INSIDE)), "the daemon to get its SIGHUP")
     assert pid(INSIDE) == before
     node.converge(PLAIN, dataclasses.replace(INSIDE, reload="l2", restart="r2"))
     after = pid(INSIDE)
     assert after != before
     node.converge(PLAIN, dataclasses.replace(INSIDE, reload="l2", restart="r2", command=talker("other")))
     assert pid(INSIDE) != after
-    assert log(INSIDE)[-1] == "['other']"
+    assert by_hand.said(service(INSIDE))[-1] == "['other']"
 
 
 def test_a_daemon_that_is_killed_comes_back_by_itself(node):
     node.converge(INSIDE)
     before = pid(INSIDE)
-    os.kill(before, signal.SIGKILL)
+    run(["kill", "-KILL", str(before)])
     until(lambda: pid(INSIDE) not in (0, before) and node.diff(INSIDE) == [], "the daemon to come back")
 
 
@@ -208,48 +226,28 @@ def test_a_daemon_inherits_nothing_of_what_starts_it(node):
     assert sorted(fd.name for fd in process.joinpath("fd").iterdir()) == ["0", "1", "2"]
 
 
-def down(service: pathlib.Path) -> None:
-    run(["s6-svc", "-wD", "-d", str(service)])
-
-
-def other_command(service: pathlib.Path) -> None:
-    service.joinpath("run").write_text("#!/usr/bin/env true\n")
-
-
-def lost_record(service: pathlib.Path) -> None:
-    service.joinpath("data/tenantnet.json").unlink()
-
-
-def lost_service(service: pathlib.Path) -> None:
-    shutil.rmtree(service)
-    run(["s6-svscanctl", "-an", str(s6.SCAN_DIR)])
-
-
-def not_taken_up(service: pathlib.Path) -> None:
-    """As a run leaves it that is killed before it tells s6-svscan."""
-    copy = service.with_name(".copy")
-    shutil.copytree(service, copy, ignore=shutil.ignore_patterns("event", "supervise"))
-    lost_service(service)
-    copy.rename(service)
-
-
-def new_namespace(service: pathlib.Path) -> None:
+def new_namespace(service: str) -> None:
     run(["ip", "netns", "delete", "qdhcp-1"])
     run(["ip", "netns", "add", "qdhcp-1"])
 
 
-@pytest.mark.parametrize("by_hand", [down, other_command, lost_record, lost_service, not_taken_up, new_namespace])
-def test_drift_is_shown_and_repaired(node, by_hand):
+ACCIDENTS = ["down", "other_command", "lost_record", "lost_service", "not_taken_up", new_namespace]
+
+
+@pytest.mark.parametrize("accident", ACCIDENTS)
+def test_drift_is_shown_and_repaired(node, by_hand, accident):
     node.converge(INSIDE)
     before = pid(INSIDE)
-    by_hand(s6.SCAN_DIR / "tenantnet-dhcp-dnsmasq-1")
+    happen = getattr(by_hand, accident) if isinstance(accident, str) else accident
+    happen(service(INSIDE))
     assert len(node.diff(INSIDE)) == 1
     node.converge(INSIDE)
     assert pid(INSIDE) not in (0, before)
+    node.converge()
 
 
 def test_a_daemon_that_cannot_run_is_told_with_its_last_words(node):
-    broken = dataclasses.replace(INSIDE, command=(sys.executable, "-c", "raise SystemExit('no such interface')"))
+    broken = dataclasses.replace(INSIDE, command=(PYTHON, "-IS", "-c", "raise SystemExit('no such interface')"))
     node.converge(INSIDE)
     with pytest.raises(TenantnetError, match="tenantnet-dhcp-dnsmasq-1 does not stay up: no such interface"):
         node.apply(broken)
@@ -275,14 +273,11 @@ def test_a_stubborn_daemon_is_killed(node, monkeypatch):
     assert not pathlib.Path(f"/proc/{before}").exists()
 
 
-def test_services_of_others_are_left(node):
-    other = s6.SCAN_DIR / "ovsdb-server"
-    other.mkdir()
-    other.joinpath("run").write_text("#!/usr/bin/env -S tail -f\n")
-    other.joinpath("run").chmod(0o755)
+def test_services_of_others_are_left(node, by_hand):
+    by_hand.foreign("somebody")
     node.converge(PLAIN)
     node.converge()
-    assert run(["s6-svstat", "-o", "up", str(other)]) == "true\n"
+    assert by_hand.runs("somebody")
 
 
 def test_a_node_without_a_supervisor_reads_as_empty_and_refuses(disk, make_node):

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Iterator
 
 import yaml
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import root
 
 ROOT = pathlib.Path(__file__).parents[2]
 PINS = """\
@@ -39,6 +40,14 @@ def test_an_execution_environment_gets_the_dependencies_of_a_control_host(
 
 def test_a_node_gets_exactly_what_the_test_suite_ran_with(golden: typing.Callable[[pathlib.Path, str], None]) -> None:
     golden(ROOT / "roles/runtime/files/requirements.txt", PINS + "".join(f"{entry}\n" for entry in group("node")))
+
+
+def test_a_root_for_systemd_has_all_that_roles_install() -> None:
+    tasks = [task for path in ROOT.glob("roles/*/tasks/*.yml") for task in yaml.safe_load(path.read_text())]
+    wanted = [task["ansible.builtin.package"]["name"] for task in tasks if "ansible.builtin.package" in task]
+    names = {name for entry in wanted for name in ([entry] if isinstance(entry, str) else entry)}
+    assert names
+    assert names <= {*root.PACKAGES}
 
 
 def test_there_is_one_version() -> None:

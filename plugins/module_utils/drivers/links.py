@@ -24,6 +24,7 @@ from ..state import Key, Link, Resource, link_group, maker, slices_of
 from ..wait import until
 from . import Context
 from .link_settings import PROMISCUOUS, UP, adjust, blank, remove_addresses, told, where
+from .ports import release
 from .survey import Message, Peers, Place, addresses, look, survey
 
 _T = typing.TypeVar("_T")
@@ -55,6 +56,7 @@ class LinkDriver:
 
     def __init__(self, context: Context) -> None:
         self._netns = context.netns
+        self._ovsdb = context.ovsdb
         self._deployment = context.deployment
         self._slices = {link_group(context.deployment, slice_): slice_ for slice_ in slices_of(context.deployment)}
 
@@ -102,6 +104,7 @@ class LinkDriver:
                 with told(link):
                     born |= self._bear(link, births)
         places = self._places(_links(change.after for change in changes))
+        release(self._ovsdb, [c.key[1] for c in changes if _joins_a_bridge(c)])
         self._release(changes, places)
         for change in changes:
             if change.after is not None:
@@ -231,6 +234,12 @@ def _is_birth(change: Change) -> bool:
     if before is None:
         return True
     return (before.kind, before.peer, before.peer_mac) != (after.kind, after.peer, after.peer_mac)
+
+
+def _joins_a_bridge(change: Change) -> bool:
+    """Whether a link goes into a Linux bridge, and so has to leave one of Open vSwitch."""
+    before, after = typing.cast("Link | None", change.before), typing.cast("Link | None", change.after)
+    return before is not None and after is not None and bool(after.master) and after.master != before.master
 
 
 def _gained(change: Change) -> list[str]:

@@ -17,7 +17,7 @@ import typing
 from ..changes import Change
 from ..errors import TenantnetError
 from ..netns import ignoring
-from ..ovsdb import Command, Row, Writer
+from ..ovsdb import Command, Ovsdb, Row, Writer
 from ..state import Key, Port, Resource, maker, owner_name
 from . import Context
 from .bridges import SLICE, adoption, are_rivals, mark, owner_of
@@ -25,6 +25,7 @@ from .link_settings import UP
 
 DEAD_VLAN = 4095
 DEAD_PEER = "nonexistent-peer"
+NO_DEVICE = "No such device"  # what ovs-vswitchd says of a port whose device is not there
 
 _GLOBAL = 0  # RT_SCOPE_UNIVERSE: addresses that others reach
 
@@ -45,7 +46,7 @@ class PortDriver:
         raised = self._raised(desired)
         for bridge, row, interface in self._rows():
             wanted = desired.get((bridge["name"], row["name"]))
-            if owner_of(row) == self._deployment and (wanted is None or self._works(interface)):
+            if owner_of(row) == self._deployment and (wanted is None or self._works(interface, wanted)):
                 port = dataclasses.replace(_port(bridge["name"], row, interface), up=row["name"] in raised)
                 live[port.key] = port
             elif wanted is not None and _is_adopted(bridge, row, interface, wanted):
@@ -73,12 +74,10 @@ class PortDriver:
         gone = [typing.cast(Port, change.before) for change in changes if change.after is None]
         made = [typing.cast(Port, change.after) for change in changes if _is_birth(change)]
         # A transaction of its own: ovs-vswitchd takes a port that goes and comes in one transaction for the same port.
-        present = {row["name"] for row in self._ovsdb.rows("Port").values()}
-        if stale := {port.name for port in [*gone, *made]} & present:
-            self._ovsdb.transact([_removal(stale)])
+        release(self._ovsdb, [port.name for port in [*gone, *made]])
         if made:
             self._ovsdb.transact([self._creation(port) for port in made])
-            self._settle(made, _is_numbered)
+            self._settle(made, lambda row, port: _is_numbered(row) or _awaits(row, port))
 
     def enliven(self, changes: typing.Sequence[Change]) -> None:
         """Give ports their real tag, peer and other columns; raises TenantnetError when one then does not work."""
@@ -116,14 +115,14 @@ class PortDriver:
             for row in (ports[key] for key in bridge["ports"]):
                 yield bridge, row, interfaces[row["interfaces"][0]]
 
-    def _works(self, interface: Row) -> bool:
+    def _works(self, interface: Row, port: Resource) -> bool:
         """Numbered and without an error. A deployment has both ends of a patch; an owner may make the other one later.
 
         What ovs-vswitchd said of the dead peer may still stand when the real one came.
         """
         stale = DEAD_PEER in "".join(interface["error"]) and interface["options"].get("peer") != DEAD_PEER
         waits = interface["type"] == "patch" and bool(owner_name(self._deployment))
-        return _is_numbered(interface) and (not interface["error"] or stale or waits)
+        return _awaits(interface, port) or (_is_numbered(interface) and (not interface["error"] or stale or waits))
 
     def _creation(self, port: Port) -> Command:
         columns = _port_columns(port, self._deployment)
@@ -139,16 +138,16 @@ class PortDriver:
 
         return command
 
-    def _settle(self, ports: typing.Sequence[Port], good: typing.Callable[[Row], bool]) -> None:
+    def _settle(self, ports: typing.Sequence[Port], good: typing.Callable[[Row, Port], bool]) -> None:
         """Wait until each port is good or hopeless; raises TenantnetError with what Open vSwitch says of bad ones."""
 
-        def rows() -> dict[str, Row]:
+        def rows() -> list[tuple[Row, Port]]:
             found = {row["name"]: row for row in self._ovsdb.rows("Interface").values()}
-            return {port.name: found[port.name] for port in ports}
+            return [(found[port.name], port) for port in ports]
 
         with contextlib.suppress(TenantnetError):  # what is wrong at the deadline is told below
-            self._ovsdb.wait(lambda: all(good(row) or row["ofport"] == [-1] for row in rows().values()), "ports")
-        bad = [f"port {name}: {(row['error'] or ['no answer'])[0]}" for name, row in rows().items() if not good(row)]
+            self._ovsdb.wait(lambda: all(good(row, port) or row["ofport"] == [-1] for row, port in rows()), "ports")
+        bad = [f"port {p.name}: {(row['error'] or ['no answer'])[0]}" for row, p in rows() if not good(row, p)]
         if bad:
             raise TenantnetError("; ".join(bad))
 
@@ -178,6 +177,11 @@ def _type(interface: Row) -> typing.Any:
 
 def _is_numbered(interface: Row) -> bool:
     return bool(interface["ofport"]) and interface["ofport"][0] > 0
+
+
+def _awaits(interface: Row, wanted: Resource) -> bool:
+    """Whether all that a port lacks is a device that is allowed to come later."""
+    return isinstance(wanted, Port) and wanted.awaited and NO_DEVICE in "".join(interface["error"])
 
 
 def _is_adopted(bridge: Row, row: Row, interface: Row, wanted: Resource) -> bool:
@@ -220,6 +224,12 @@ def _insert_port(writer: Writer, port: Port, columns: Row, interface_columns: Ro
     if bridge is None:
         raise TenantnetError(f"port {port.name}: bridge {port.bridge} does not exist")
     bridge.addvalue("ports", row)
+
+
+def release(ovsdb: Ovsdb, names: typing.Collection[str]) -> None:
+    """Take devices out of whatever bridge they are in, so that another one can have them."""
+    if present := {row["name"] for row in ovsdb.rows("Port").values()} & set(names):
+        ovsdb.transact([_removal(present)])
 
 
 def _removal(names: typing.Collection[str]) -> Command:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ import typing
 
 from .. import kernel
 from ..errors import MissingProgram, TenantnetError
+from . import cgroup
 from .process import MARK
 
 #: Programs of a machine are those of this host; administrators' directories included, whoever started the lab.
@@ -42,7 +44,18 @@ def check() -> None:
             raise TenantnetError(f"{place} does not exist on this host (Debian package {package})")
 
 
-def spawn(mark: str, hostname: str, disk: pathlib.Path, services: Services) -> int:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Birth:
+    """What an init is born with."""
+
+    mark: str
+    hostname: str
+    disk: pathlib.Path
+    services: Services
+    held: bool = False  # services wait to be told, and can divide a control group of the machine's own
+
+
+def spawn(birth: Birth) -> int:
     """Start the init of a machine and return its process id; raises TenantnetError when it does not come up.
 
     A pipe tells how it went, in lines: the process id, and errors. The last holder's exec closes it.
@@ -51,7 +64,7 @@ def spawn(mark: str, hostname: str, disk: pathlib.Path, services: Services) -> i
     child = os.fork()
     if child == 0:
         os.close(reader)
-        attempt(writer, lambda: _become_parent(writer, mark, hostname, disk, services))
+        attempt(writer, lambda: _become_parent(writer, birth))
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as pipe:
         lines = pipe.read().splitlines()
@@ -59,7 +72,7 @@ def spawn(mark: str, hostname: str, disk: pathlib.Path, services: Services) -> i
     if len(lines) == 1 and lines[0].isdigit():
         return int(lines[0])
     errors = " ".join(line for line in lines if not line.isdigit())
-    raise TenantnetError(f"machine {mark} did not start: {errors or 'it was killed'}")
+    raise TenantnetError(f"machine {birth.mark} did not start: {errors or 'it was killed'}")
 
 
 def attempt(writer: int, step: typing.Callable[[], None]) -> typing.NoReturn:
@@ -73,25 +86,29 @@ def attempt(writer: int, step: typing.Callable[[], None]) -> typing.NoReturn:
         os._exit(1)
 
 
-def _become_parent(writer: int, mark: str, hostname: str, disk: pathlib.Path, services: Services) -> None:
+def _become_parent(writer: int, birth: Birth) -> None:
     """Enter new namespaces, and fork the one whom the new PID namespace begins with."""
     os.setsid()  # the terminal's signals are not for the machine
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET)
     pid = os.fork()
     if pid == 0:
-        attempt(writer, lambda: _become_init(writer, mark, hostname, disk, services))
+        attempt(writer, lambda: _become_init(writer, birth))
     os.write(writer, f"{pid}\n".encode())
 
 
-def _become_init(writer: int, mark: str, hostname: str, disk: pathlib.Path, services: Services) -> None:
+def _become_init(writer: int, birth: Birth) -> None:
     os.umask(0o022)
     os.chdir("/")
-    kernel.set_hostname(hostname)
-    mount_all(disk)
-    for name, command in services.items():
-        write_service(pathlib.Path(SERVICES, name), command)
+    kernel.set_hostname(birth.hostname)
+    if birth.held:
+        cgroup.enter(birth.mark)
+    mount_all(birth.disk)
+    if birth.held:
+        kernel.mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
+    for name, command in birth.services.items():
+        write_service(pathlib.Path(SERVICES, name), command, birth.held)
     log = os.open("/var/log/init.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-    become_scanner(log, writer, mark)
+    become_scanner(log, writer, birth.mark)
 
 
 def mount_all(disk: pathlib.Path) -> None:
@@ -107,7 +124,7 @@ def mount_all(disk: pathlib.Path) -> None:
     kernel.mount("sysfs", "/sys", "sysfs", flags)
 
 
-def write_service(directory: pathlib.Path, command: typing.Sequence[str]) -> None:
+def write_service(directory: pathlib.Path, command: typing.Sequence[str], held: bool = False) -> None:
     """Make a service directory whose process becomes the command. Python starts it, as no shell should read it."""
     write_run(
         directory,
@@ -118,6 +135,8 @@ for number in signal.valid_signals() - {{signal.SIGKILL, signal.SIGSTOP}}:  # so
 os.execvp({command[0]!r}, {list(command)!r})
 """,
     )
+    if held:
+        directory.joinpath("down").touch()  # s6-supervise(8): s6-svc -u starts it
 
 
 def write_run(directory: pathlib.Path, script: str) -> None:

@@ -16,7 +16,7 @@ import sys
 import typing
 
 from ..state import STATE_DIR
-from . import ovs, process, spec, web, wires
+from . import ovs, process, root, spec, ssh, systemd, web, wires
 from .machine import DISKS, RUNTIME, Machine
 
 #: Exists on a machine whose node state was restored after its last start.
@@ -62,14 +62,14 @@ class Lab:
             return {}
         if machine.name == spec.FABRIC:
             return {"running": "yes"} | dict.fromkeys(wires.bridges(machine), "bridge")
-        restored = {"restored": "yes"} if machine.path(_RESTORED).exists() else {}
+        restored = {"restored": "yes"} if machine.is_up and machine.path(_RESTORED).exists() else {}
         return {"running": "yes"} | wires.facts(machine, networks) | restored
 
     def names(self) -> list[str]:
         """Machines that run or have a disk, the fabric too."""
         names: set[str] = set()
         for directory in self.directories():
-            names.update(path.name for path in directory.iterdir())
+            names.update(path.name for path in directory.iterdir() if path.is_dir())
         return sorted(names)
 
     def directories(self) -> list[pathlib.Path]:
@@ -114,11 +114,20 @@ def plan(lab: Lab, specs: typing.Sequence[spec.Spec]) -> Plan:
     before = lab.facts()
     after = {spec.FABRIC: spec.fabric(specs)} | {one.name: one.facts for one in specs}
     live = before if before.get(spec.FABRIC) else {}
-    steps = [*_end_steps(lab, before, live, after), *_fabric_steps(lab, live.get(spec.FABRIC, {}), after[spec.FABRIC])]
+    roots = [Step("make the root of systemd's machines", root.make)] if _lacks_root(specs) else []
+    steps = [
+        *roots,
+        *_end_steps(lab, before, live, after),
+        *_fabric_steps(lab, live.get(spec.FABRIC, {}), after[spec.FABRIC]),
+    ]
     for stage in (_start, _plug, _settle):
         for one in specs:
             steps += stage(lab, one, live.get(one.name, {}))
     return Plan(before, after, tuple(steps))
+
+
+def _lacks_root(specs: typing.Iterable[spec.Spec]) -> bool:
+    return any(one.systemd for one in specs) and not root.exists()
 
 
 def _end_steps(lab: Lab, before: Facts, live: Facts, after: Facts) -> typing.Iterator[Step]:
@@ -158,15 +167,20 @@ def _settle(lab: Lab, one: spec.Spec, live: spec.Facts) -> typing.Iterator[Step]
     machine = lab.machine(one.name)
     if live.get("lo") != one.facts["lo"]:
         yield Step(f"set lo of {one.name}", lambda: wires.set_device(machine, "lo", one.loopback))
+    if one.systemd and "restored" not in live:
+        yield Step(f"boot {one.name}", lambda: systemd.boot(machine))
     if one.ovs and "restored" not in live:
         yield Step(f"wait for Open vSwitch of {one.name}", lambda: ovs.wait(machine))
     if (nic := one.underlay) and any(live.get(name) != one.facts[name] for name in (spec.UNDERLAY, nic.name)):
         yield Step(f"add {spec.UNDERLAY} to {one.name}", lambda: _add_underlay(machine, nic))
     if "restored" not in live:
-        yield Step(f"restore what {one.name} has recorded", lambda: _restore(machine))
+        yield Step(f"restore what {one.name} has recorded", lambda: _restore(machine, one))
 
 
 def _power_on(machine: Machine, one: spec.Spec) -> None:
+    if one.systemd:
+        machine.start(systemd.services(machine, one), held=True)
+        return
     services = dict(ovs.services(machine)) if one.ovs else {}
     if one.web:
         script = machine.disk / "var-lib/web.py"
@@ -174,6 +188,8 @@ def _power_on(machine: Machine, one: spec.Spec) -> None:
         script.write_bytes(pkgutil.get_data(web.__package__, "web.py") or b"")  # imported, so Ansible takes it along
         services["web"] = (sys.executable, "/var/lib/web.py")
     machine.start(services)
+    if one.ssh:
+        ssh.write_config(machine)
 
 
 def _add_underlay(machine: Machine, nic: spec.Nic) -> None:
@@ -183,9 +199,10 @@ def _add_underlay(machine: Machine, nic: spec.Nic) -> None:
     wires.set_device(machine, spec.UNDERLAY, [nic.address] if nic.address else [])
 
 
-def _restore(machine: Machine) -> None:
+def _restore(machine: Machine, one: spec.Spec) -> None:
+    """Where systemd runs, its unit does that."""
     program = f"{STATE_DIR}/bin/tenantnet-node"
-    if machine.path(f"{STATE_DIR}/state.json").exists():
+    if machine.path(f"{STATE_DIR}/state.json").exists() and not one.systemd:
         machine.run([program, "restore"])
     machine.path(_RESTORED).touch()
 

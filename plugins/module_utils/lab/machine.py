@@ -18,7 +18,7 @@ import typing
 
 from ..errors import TenantnetError
 from ..run import run
-from . import init, ovs, process
+from . import cgroup, init, ovs, process
 
 RUNTIME = pathlib.Path("/run/tenantnet")  # <lab>/<machine>/init.pid
 DISKS = pathlib.Path("/var/lib/tenantnet-lab")  # <lab>/<machine>/<one directory for each of init.DISK>
@@ -68,6 +68,22 @@ class Machine:
         raise TenantnetError(f"lab node {self.name} of lab {self.lab!r} is not running; `make lab` starts it")
 
     @property
+    def system_pid(self) -> int:
+        """Process id of what runs its programs: systemd where it has one, else its init. Raises TenantnetError."""
+        if not cgroup.exists(str(self)):
+            return self.init_pid
+        if self.pid and (pid := cgroup.systemd(str(self))):
+            return pid
+        raise TenantnetError(
+            f"systemd of lab node {self.name} of lab {self.lab!r} is not running; `make lab` starts it"
+        )
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs, and its systemd if it is to have one."""
+        return bool(self.pid and (not cgroup.exists(str(self)) or cgroup.systemd(str(self))))
+
+    @property
     def boot(self) -> str:
         """Names this run of the machine, and no other one."""
         return f"{self.init_pid}-{process.start_time(self.init_pid)}"
@@ -79,17 +95,20 @@ class Machine:
 
     def path(self, path: str) -> pathlib.Path:
         """The machine's file, seen from here; an absolute symbolic link on the way leads to this host's files."""
-        return pathlib.Path(f"/proc/{self.init_pid}/root{path}")
+        return pathlib.Path(f"/proc/{self.system_pid}/root{path}")
 
-    def start(self, services: init.Services | None = None) -> None:
-        """Start its init with these services; raises TenantnetError. A running one is left alone."""
+    def start(self, services: init.Services | None = None, held: bool = False) -> None:
+        """Start its init with these services; raises TenantnetError. A running one is left alone.
+
+        Held services wait to be told, and can divide a control group of the machine's own.
+        """
         if self.pid:
             return
         init.check()
         self.runtime.mkdir(parents=True, exist_ok=True)
         for directory in init.DISK:
             (self.disk / directory).mkdir(parents=True, exist_ok=True)
-        pid = init.spawn(str(self), self.name, self.disk, services or {})
+        pid = init.spawn(init.Birth(str(self), self.name, self.disk, services or {}, held))
         new = self.runtime / "init.pid.new"
         new.write_text(f"{pid} {process.start_time(pid)}\n", encoding="ascii")
         new.rename(self.runtime / "init.pid")
@@ -100,6 +119,7 @@ class Machine:
             process.kill(pid)
         for pid in process.marked(str(self)):
             process.kill(pid)
+        cgroup.remove(str(self))
         shutil.rmtree(self.runtime, ignore_errors=True)
 
     def remove(self) -> None:
@@ -112,7 +132,11 @@ class Machine:
 
     def enter(self, argv: typing.Sequence[str]) -> list[str]:
         """The command that runs a command inside the machine."""
-        return ["nsenter", f"--target={self.init_pid}", "--net", "--mount", "--uts", "--pid", "--", *argv]
+        return _enter(self.system_pid, argv)
+
+    def enter_init(self, argv: typing.Sequence[str]) -> list[str]:
+        """The command that runs a command where its init is, also when that has a systemd below it."""
+        return _enter(self.init_pid, argv)
 
     def run(self, argv: typing.Sequence[str], stdin: str = "") -> str:
         """Run a program in the machine and return its standard output; raises TenantnetError."""
@@ -120,6 +144,10 @@ class Machine:
             return run(self.enter(argv), stdin)
         except TenantnetError as exc:
             raise TenantnetError(f"{self}: {argv[0]}: {exc}") from exc
+
+
+def _enter(pid: int, argv: typing.Sequence[str]) -> list[str]:
+    return ["nsenter", f"--target={pid}", "--net", "--mount", "--uts", "--pid", "--", *argv]
 
 
 def main() -> int:

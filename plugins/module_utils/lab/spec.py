@@ -42,13 +42,18 @@ class Nic:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A machine: its NICs and what runs on it."""
+    """A machine: its NICs and what runs on it.
+
+    With `systemd` it has a root of its own, reached by SSH. With `ssh` connections to such machines begin on it.
+    """
 
     name: str
     nics: tuple[Nic, ...] = ()
     loopback: tuple[str, ...] = ()  # addresses of lo besides 127.0.0.1
     ovs: bool = False
     web: bool = False
+    systemd: bool = False
+    ssh: bool = False
 
     @property
     def underlay(self) -> Nic | None:

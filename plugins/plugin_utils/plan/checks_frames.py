@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from ..topology import model
 from . import checks_places as places
-from . import names
+from . import names, plug
 from .check import Check
 from .checks_places import Place
 from .verdict import Service, Side, allows
@@ -199,7 +199,7 @@ def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         args={
             "source": me,
             "control": arp("control", me, control["ip"]),
-            "devices": [names.device(prefix, port.id) for prefix in ("tap", "qbr", "qvb", "qvo")],
+            "devices": [names.device(prefix, port.id) for prefix in plug.INSTANCE[topology.nodes[port.node].firewall]],
             "node": {"node": port.node, "namespace": "", "device": "", "label": port.node, "ours": True},
         },
         negative=True,

@@ -53,6 +53,7 @@ def _guest(topology: model.Topology, node: model.Node, instance: model.Instance)
 
 
 def _tap(topology: model.Topology, port: model.Port, namespace: str, nic: str) -> Link:
+    devices = plug.INSTANCE[topology.nodes[port.node].firewall]
     return Link(
         slice=SLICE,
         namespace="",
@@ -62,6 +63,6 @@ def _tap(topology: model.Topology, port: model.Port, namespace: str, nic: str) -
         peer_mac=port.mac,
         alias=port.label,
         mtu=topology.networks[port.network].mtu,
-        master=names.device("qbr", port.id),
+        master=names.device("qbr", port.id) if "qbr" in devices else "",
         sysctls=dict(plug.SILENT),
     )

@@ -15,6 +15,17 @@ from ...module_utils.state import Link, Port, Resource, Sysctl
 from ..topology import model
 from . import names
 
+#: Devices of an instance's port by the firewall of its node, from the machine to br-int, where the last one is plugged.
+INSTANCE: typing.Final[dict[model.Firewall, tuple[str, ...]]] = {
+    "iptables_hybrid": ("tap", "qbr", "qvb", "qvo"),
+    "openvswitch": ("tap",),
+}
+
+
+def instance_device(node: model.Node, port: model.Port) -> str:
+    """The device of an instance's port that is plugged into br-int."""
+    return names.device(INSTANCE[node.firewall][-1], port.id)
+
 
 def network_ids(network: model.Network, local_vlan: int) -> dict[str, str]:
     """Port.other_config as Neutron writes it, from which a local VLAN is known again (datapath.md 1.3)."""

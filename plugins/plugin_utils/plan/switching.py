@@ -259,7 +259,7 @@ def _shields(topology: model.Topology, node: model.Node) -> list[Resource]:
     hosted = [names.device("qr-", p.id) for p in topology.ports_on(node.name) if p.owner == "router_interface"]
     hosted += [names.device("qg-", p.id) for p in topology.ports_on(node.name) if p.owner == "router_gateway"]
     hosted += [names.device("tap", p.id) for p in topology.ports_on(node.name) if p.owner == "dhcp"]
-    hosted += [names.device("qvo", p.id) for p in topology.ports_on(node.name) if p.owner == "instance"]
+    hosted += [plug.instance_device(node, p) for p in topology.ports_on(node.name) if p.owner == "instance"]
     prefix = chain_prefix(SLICE)
     chain = f"{prefix}PREROUTING"
     resources: list[Resource] = [s for nic in nics for s in plug.shield(SLICE, nic)]

@@ -14,7 +14,7 @@ import typing
 from ..third_party import pydantic
 from .errors import suggest
 from .messages import collect
-from .model import Node
+from .model import Firewall, Node
 from .parts import Part
 from .source import Path, Report
 from .words import Address, Device, Items, Name
@@ -54,7 +54,7 @@ class Settings(Part):
     tunnel_ip: Address | None = pydantic.Field(
         default=None, description="Address between which tunnels run. Left out, the node carries no tunnels."
     )
-    firewall: typing.Literal["iptables_hybrid"] = pydantic.Field(
+    firewall: Firewall = pydantic.Field(
         default="iptables_hybrid", description="What carries out security groups on a compute node."
     )
     adopt_bridges: Items[Device] = pydantic.Field(
@@ -73,6 +73,10 @@ class Others(Part):
 
     install: bool = pydantic.Field(default=True, description="Whether roles install programs and start services.")
     lab: str = pydantic.Field(default="", description="Name of the lab whose machines the nodes are.")
+    lab_kind: typing.Literal["namespaces", "systemd"] = pydantic.Field(
+        default="namespaces",
+        description="What a lab's machine is: namespaces of this host, or a system of its own too.",
+    )
     lock: str = pydantic.Field(default="", description="The lock file. Left out, it is beside the topology.")
     metadata_secret: str = pydantic.Field(
         default="", description="What metadata agents sign with. Left out, it is generated once beside the inventory."
@@ -80,8 +84,7 @@ class Others(Part):
     topology: str = pydantic.Field(default="", description="Directory of provider.yml and projects/.")
     verify_groups: Items[str] = pydantic.Field(default=(), description="Groups of checks that verify.yml measures.")
     wheels: str = pydantic.Field(
-        default="",
-        description="Directory of the control host with Python packages, for nodes that reach no package index.",
+        default="", description="Directory of wheels for the Python of nodes that reach no package index."
     )
 
 
@@ -155,9 +158,6 @@ def _settings(host: Host, report: Report) -> Settings | None:
             "'auto' is for the playbook to resolve",
         )
         ours["datapath"] = "system"
-    if ours.get("firewall") == "openvswitch":
-        at(report, host["name"], "firewall", "'openvswitch' is not a firewall of this version", "use 'iptables_hybrid'")
-        ours["firewall"] = "iptables_hybrid"
     try:
         return Settings.model_validate({k: v for k, v in ours.items() if k in Settings.model_fields})
     except pydantic.ValidationError as error:

@@ -17,6 +17,7 @@ import typing
 
 NetworkType = typing.Literal["flat", "vlan", "vxlan", "gre"]
 TUNNELS: typing.Final = ("vxlan", "gre")
+Firewall = typing.Literal["iptables_hybrid", "openvswitch"]
 Direction = typing.Literal["ingress", "egress"]
 DIRECTIONS: typing.Final[tuple[Direction, ...]] = typing.get_args(Direction)
 
@@ -30,7 +31,7 @@ class Node:
     interfaces: dict[str, str]  # "management", "tunnel" or a physical network -> NIC
     tunnel_ip: str | None
     datapath: typing.Literal["system", "netdev"]
-    firewall: typing.Literal["iptables_hybrid"]
+    firewall: Firewall
     adopt_bridges: tuple[str, ...]
     guests: bool  # instances of this node are namespaces that tenantnet makes itself (a lab node)
     underlay_mtu: int = 1500  # bytes that its tunnel and physical networks carry

@@ -14,6 +14,7 @@ from .session import Capture, Json, Session, at_once, where
 BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
 GRACE = 0.25  # seconds for what was sent before the last frame, once that one has arrived
 SECONDS = 3.0  # for the last frame
+PATIENCE = 15.0  # for the last frame from when a capture begins, before it is sent: nodes may be slow to reach
 
 ECHO = {"nw_proto": 1}
 DATAGRAM = {"nw_proto": 17, "tp_src": 40000, "tp_dst": 40009}  # a port that nobody else listens on
@@ -60,9 +61,8 @@ def _experiment(session: Session, check: Check) -> Seen:
 
     def start(place: Json, tokens: list[str]) -> Capture:
         # Where nothing must arrive at all, the others tell when there was time enough for it.
-        seconds = SECONDS if tokens else 3 * SECONDS
         return session.start(
-            place, "capture", run=run, devices=[place["device"]], until=tokens, grace=GRACE, seconds=seconds
+            place, "capture", run=run, devices=[place["device"]], until=tokens, grace=GRACE, seconds=PATIENCE
         )
 
     captures = at_once([partial(start, place, tokens) for place, tokens in zip(receivers, until, strict=True)])
@@ -173,7 +173,7 @@ def wire(session: Session, check: Check) -> None:
     """A broadcast of a network is seen between nodes under the network's own number, and on no other NIC."""
     args, run = check.args, uuid.uuid4().hex
     token = args["frame"]["token"]
-    options = {"run": run, "until": [token], "grace": GRACE, "seconds": SECONDS}
+    options = {"run": run, "until": [token], "grace": GRACE, "seconds": PATIENCE}
     captures = at_once(
         [partial(session.start, p, "capture", devices=p["devices"], **options) for p in args["captures"]]
     )

@@ -47,6 +47,12 @@ FLOWS = (
     flow(10, 1, "", LEARN),
     flow(22, 1, "dl_vlan=1", 'pop_vlan,set_field:1001->tun_id,output:"vxlan-1","vxlan-2"'),
     flow(24, 2, 'in_port="patch-int",arp,arp_spa=192.168.1.11', "goto_table:25"),
+    flow(71, 65, "ip,reg5=4097,dl_src=fa:16:3e:00:00:01", "ct(table=72,zone=NXM_NX_REG5[0..15])"),
+    flow(72, 70, "ip,nw_dst=10.0.0.0/24", "conjunction(9,1/2),conjunction(4294967295,1/2)"),
+    flow(72, 70, "ct_state=+new-est,ip,conj_id=9", "ct(commit,zone=NXM_NX_REG5[0..15]),resubmit(,73)"),
+    flow(72, 77, "ct_state=+est-rel+rpl,icmp,ct_nw_proto=1,ct_tp_src=8,ct_tp_dst=0,reg5=4097", "resubmit(,73)"),
+    flow(82, 77, "ct_state=+est-rel-rpl,tcp,tp_dst=0x50/0xfff0,reg5=4097,nw_src=10.0.0.0/8", "resubmit(,92)"),
+    flow(95, 1, "reg6=1", 'clone(set_field:4097->reg5,resubmit(,81)),push_vlan:0x8100,output:"patch-int"'),
     flow(60, 32768, "", "NORMAL"),
 )
 ALL = (BR_TUN, *PORTS, *FLOWS)

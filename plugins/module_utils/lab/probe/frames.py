@@ -20,7 +20,7 @@ ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6 = 0x0800, 0x0806, 0x8100, 0x86DD
 VXLAN_PORT = 4789
 TOKEN = re.compile(rb"tenantnet-probe:([^/;]*)/([^;]*);")
 ECHO_ID = 0x7465  # of ICMP echo requests that are built as frames
-HALF = 120  # bytes of each half of a fragmented datagram, a multiple of 8
+HALF = 1200  # bytes of each half of a fragmented datagram, a multiple of 8; Open vSwitch drops smaller ones
 MORE_FRAGMENTS = 0x2000
 
 

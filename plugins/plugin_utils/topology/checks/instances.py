@@ -12,6 +12,9 @@ from .addresses import Taken
 from .routers import check_node
 from .scope import Scope
 
+#: Protocols whose ports flows of Open vSwitch can match.
+WITH_PORTS = ("tcp", "udp", "sctp")
+
 
 def check(scope: Scope) -> None:
     """Instances, each of their ports, and what two of them share."""
@@ -81,6 +84,7 @@ def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> N
         if group in groups[:index]:
             scope.add(at, f"'{group}' is listed twice")
     _check_tracking(scope, path, groups)
+    _check_firewall(scope, path, port)
     enabled = network.port_security_enabled if port.port_security_enabled is None else port.port_security_enabled
     for key, what in (("security_groups", "security groups"), ("allowed_address_pairs", "allowed address pairs")):
         if getattr(port, key) and not enabled:
@@ -98,3 +102,20 @@ def _check_tracking(scope: Scope, path: Path, names: tuple[str, ...]) -> None:
     if stateless and any(name in known and known[name].stateful for name in names):
         hint = f"stateless: {', '.join(stateless)}"
         scope.add((*path, "security_groups"), "a port's groups are all stateful or all stateless", hint)
+
+
+def _check_firewall(scope: Scope, path: Path, port: Port) -> None:
+    """What flows of Open vSwitch cannot do, where they are the firewall of the port's node."""
+    node = scope.raw.nodes.get(scope.project.instances[str(path[1])].node)
+    if node is None or node.firewall != "openvswitch":
+        return
+    hint = "use another group, or a node whose tenantnet_firewall is iptables_hybrid"
+    at = (*path, "security_groups") if port.security_groups else path
+    for name in port.security_groups or ("default",):
+        group = scope.project.security_groups.get(name, SecurityGroup())
+        untold = sorted({str(r.protocol) for r in group.rules if r.port_range and r.protocol not in WITH_PORTS})
+        if not group.stateful:
+            scope.add(at, f"'{name}' is stateless, and {node.name}'s firewall openvswitch tracks all connections", hint)
+        for protocol in untold:
+            message = f"'{name}' speaks of ports of {protocol}, which {node.name}'s firewall openvswitch does not see"
+            scope.add(at, message, hint)
