@@ -116,7 +116,7 @@ def _physical_bridge(topology: model.Topology, node: model.Node, physical: model
     int_port, phy_port = names.patch("int-", bridge), names.patch("phy-", bridge)
     resources: list[Resource] = [
         _bridge(node, bridge),
-        Port(slice=SLICE, bridge=bridge, name=node.interfaces[physical.name]),
+        Port(slice=SLICE, bridge=bridge, name=node.interfaces[physical.name], up=True),
         *_patch_pair(names.BR_INT, int_port, bridge, phy_port),
         _flow(names.BR_INT, LOCAL_SWITCHING, 2, f'in_port="{int_port}"', "drop"),
         _flow(bridge, 0, 0, "", "NORMAL"),
