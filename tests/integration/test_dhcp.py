@@ -20,7 +20,12 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 from .deployment import Deployment
 
 ADDRESS, NAME = "192.168.2.11", "instance3"  # a port with options of its own, on a subnet with a host route
-ROUTES = {"default": "192.168.2.1", "169.254.169.254": "192.168.2.1", "10.99.0.0/16": "192.168.2.12"}
+ROUTES = {
+    "default": "192.168.2.1",
+    "169.254.169.254": "192.168.2.1",
+    "10.99.0.0/16": "192.168.2.12",
+    "192.168.4.0/24": "192.168.2.254",
+}
 
 #: busybox comes without a script: this one does what its default one does, and routes and MTU where it is told them.
 SCRIPT = """\

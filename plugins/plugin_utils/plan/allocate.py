@@ -72,6 +72,8 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
         instances=_by_id(_plugged(instances.values(), plans)),
         local_vlans=local_vlans,
         dns_forwarders=topology.provider.dns_forwarders,
+        l2_population=topology.provider.tunnels.l2_population,
+        arp_responder=topology.provider.tunnels.arp_responder,
     )
     return resolved, pins.lock()
 

@@ -53,7 +53,7 @@ def _asks(topology: model.Topology, port: model.Port) -> bool:
     """Whether it is an instance's first port, with a route to metadata and a security group that lets it ask."""
     network, first = topology.networks[port.network], topology.instances[port.device].ports[0]
     subnet = topology.subnet(port.fixed_ips[0].subnet)
-    routes = dict(dhcp_files.classless_routes(topology, network, subnet, dhcp_files.servers(topology, network)[0]))
+    routes = dict(dhcp_files.classless_routes(topology, network, subnet))
     source = Side(address=port.fixed_ips[0].address, port=port)
     asks = reaches(topology, source, Side(address=names.METADATA_IP), Service(protocol="tcp", port=80))
     return asks and port.id == first and f"{names.METADATA_IP}/32" in routes

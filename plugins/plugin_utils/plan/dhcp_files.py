@@ -100,16 +100,18 @@ def nameservers(topology: model.Topology, network: model.Network, subnet: model.
 
 
 def classless_routes(
-    topology: model.Topology, network: model.Network, subnet: model.Subnet, server: model.Port
+    topology: model.Topology, network: model.Network, subnet: model.Subnet, server: model.Port | None = None
 ) -> list[tuple[str, str]]:
     """Option 121: other subnets of the wire, host routes, metadata, the default route last.
 
-    Metadata is behind the router; in an isolated subnet the DHCP server itself has its address.
+    Metadata is behind the router; in an isolated subnet the DHCP server itself has its address: the given one, or any.
     """
+    server = server or next(iter(servers(topology, network)), None)
     routes = [(s.cidr, "0.0.0.0") for s in network.subnets if s.id != subnet.id]
     routes += [(destination, nexthop) for destination, nexthop in subnet.host_routes if destination != "0.0.0.0/0"]
     routed = subnet.gateway_ip if _routed(topology, network, subnet) else None
-    routes += [(f"{names.METADATA_IP}/32", hop) for hop in [routed or _address(server, subnet)] if hop]
+    near = _address(server, subnet) if server else None
+    routes += [(f"{names.METADATA_IP}/32", hop) for hop in [routed or near] if hop]
     if routes and subnet.gateway_ip:
         routes.append(("0.0.0.0/0", subnet.gateway_ip))
     return routes

@@ -24,10 +24,10 @@ from collections.abc import Callable
 from .frames import Json
 from .names import dhcp, resolve
 from .raw import Stop, capture, exchange, send
-from .sockets import get, listen, pages, ping, reach
+from .sockets import get, listen, packets, pages, ping, reach
 
 OPERATIONS: dict[str, Callable[[Json, Callable[[], None]], Json]] = {
-    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, get, pages, dhcp, resolve)
+    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, packets, get, pages, dhcp, resolve)
 }
 
 
