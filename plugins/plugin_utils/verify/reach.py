@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 
 from ..plan.check import Check
-from .frames import GRACE, PATIENCE
+from .frames import GRACE, PATIENCE, arp_replies
 from .outcome import Unmet
 from .session import Json, Session, where
 
