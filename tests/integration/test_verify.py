@@ -22,12 +22,13 @@ SOURCE = ROOT / "inventories/lab/rich"
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What is taken away on compute1, and which of the checks of some groups must fail: these and no others."""
+    """What is taken away on a node, and which of the checks of some groups must fail: these and no others."""
 
     name: str
     commands: tuple[str, ...]
     groups: tuple[str, ...]
     noticed: tuple[str, ...]  # words of titles
+    node: str = "compute1"
 
     def __str__(self) -> str:
         return self.name
@@ -50,13 +51,22 @@ FAULTS = (
             FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'),
         ),
         ("spoofing",),
-        ("ARP with a forged MAC", "an ARP request with a forged address", "an ARP reply with a forged address"),
+        (
+            "ARP with a forged MAC",
+            "an ARP request with a forged address",
+            "an ARP reply with a forged address",
+            "what is neither IPv4 nor ARP",
+        ),
     ),
     Fault(
         "IPv6 passes",
-        (FLOWS.format('"table=0,priority=11,ipv6,in_port=\\"$p\\""'), "ip6tables -D FORWARD -j tenantnet-sg-FORWARD"),
+        (
+            FLOWS.format('"table=0,priority=11,ipv6,in_port=\\"$p\\""'),
+            FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'),
+            "ip6tables -D FORWARD -j tenantnet-sg-FORWARD",
+        ),
         ("spoofing",),
-        ("an IPv6 router advertisement", "a ping6"),
+        ("an IPv6 router advertisement", "a ping6", "what is neither IPv4 nor ARP"),
     ),
     Fault(
         "security groups are not asked",
@@ -74,6 +84,7 @@ FAULTS = (
         (FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'), "iptables -D FORWARD -j tenantnet-sg-FORWARD"),
         ("spoofing",),
         (
+            "what is neither IPv4 nor ARP",
             "a packet with a forged MAC",
             "a packet with a forged address",
             "a DHCP server's reply",
@@ -81,10 +92,17 @@ FAULTS = (
         ),
     ),
     Fault(
+        "routers take any source from outside",
+        ("for n in $(ls /run/netns | grep qrouter); do ip netns exec $n iptables -F tenantnet-l3-forged; done",),
+        ("spoofing",),
+        ("Nobody outside sends with an address of",),
+        node="network",
+    ),
+    Fault(
         "members of a group are unknown",
         ("for s in $(ipset list -name); do ipset flush $s; done",),
         ("switching",),
-        ("demo/instance2 reaches demo/instance1", "other/instance2 reaches other/instance1"),
+        ("demo/instance5 reaches demo/instance1", "other/instance2 reaches other/instance1"),
     ),
     Fault(
         "fragments of all ports wait in one queue",
@@ -134,17 +152,17 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deploy
 
 def test_everything_is_measured_and_right(deployed: Deployment) -> None:
     output = deployed.succeed("verify")
-    assert "177 checks passed" in output.text
+    assert "230 checks passed" in output.text
     assert "not measured" not in output.text
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_fault_is_noticed(deployed: Deployment, fault: Fault) -> None:
     for command in fault.commands:
-        done = deployed.node("compute1", "sh", "-ec", command)
+        done = deployed.node(fault.node, "sh", "-ec", command)
         assert done.returncode == 0, done.stderr
     output = deployed.run("verify", args=("-e", json.dumps({"tenantnet_verify_groups": fault.groups})))
-    restored = deployed.node("compute1", "/var/lib/tenantnet/bin/tenantnet-node", "restore")
+    restored = deployed.node(fault.node, "/var/lib/tenantnet/bin/tenantnet-node", "restore")
     assert "was changed" in restored.stdout, restored
     failed = [line for line in output.text.splitlines() if "✗" in line]
     for words in fault.noticed:

@@ -90,7 +90,7 @@ def _plumbing(topology: model.Topology, node: model.Node, port: model.Port) -> l
 
 
 def _anti_spoofing(port: model.Port) -> list[Resource]:
-    """br-int lets a port speak with its own MAC only, and say in ARP only its own addresses (datapath.md 1.4)."""
+    """br-int lets a port speak with its own MAC only, in IPv4 and ARP, of its own addresses there (datapath.md 1.4)."""
     source = f'in_port="{names.device("qvo", port.id)}"'
     # Also for a port that may say anything else: IPv6 is dropped until it is a feature, and so is a frame with a VLAN
     # tag, be it VLAN 0, which Open vSwitch and the receiver would take off and iptables would not look behind.
@@ -103,7 +103,10 @@ def _anti_spoofing(port: model.Port) -> list[Resource]:
     flows += [
         _flow(switching.LOCAL_SWITCHING, 10, f"arp,{source}", f"goto_table:{switching.ARP_SPOOF}"),
         _flow(switching.LOCAL_SWITCHING, 9, source, f"goto_table:{switching.MAC_SPOOF}"),
-        _flow(switching.MAC_SPOOF, 2, f"{source},dl_src={port.mac}", f"goto_table:{switching.LOCAL_EGRESS}"),
+        *(
+            _flow(switching.MAC_SPOOF, 2, f"{type_},{source},dl_src={port.mac}", f"goto_table:{switching.LOCAL_EGRESS}")
+            for type_ in ("arp", "ip")
+        ),
     ]
     for ip in port.fixed_ips:
         match = f"arp,{source},arp_spa={ip.address}"
