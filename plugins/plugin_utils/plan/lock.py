@@ -21,6 +21,7 @@ import re
 import tempfile
 import typing
 
+from ...module_utils.errors import Refused
 from ..topology.source import Report, Sources, read
 
 VERSION: typing.Final = 1
@@ -79,6 +80,17 @@ def confirmed(lock: Lock, nodes: typing.Collection[str]) -> Lock:
     pins = (dataclasses.replace(p, leaving=tuple(n for n in p.leaving if n not in nodes)) for p in lock.pins)
     left = [dataclasses.replace(p, nodes=tuple(n for n in p.nodes if n not in nodes)) for p in lock.retiring]
     return Lock(pins=tuple(pins), retiring=tuple(p for p in left if p.nodes))
+
+
+def forgotten(lock: Lock, node: str, inventory: typing.Collection[str]) -> Lock:
+    """The lock after a person said that a node is gone for good; raises Refused for one that may not be."""
+    if node in inventory:
+        raise Refused(f"{node} is in the inventory: take it out first if it is gone for good, and run site.yml")
+    waiting = {name for pin in (*lock.pins, *lock.retiring) for name in (*pin.nodes, *pin.leaving)}
+    if node not in waiting:
+        others = ", ".join(sorted(waiting - set(inventory))) or "none outside the inventory"
+        raise Refused(f"no value of the lock file waits for a node '{node}'; nodes that one waits for: {others}")
+    return confirmed(lock, [node])
 
 
 def load(path: pathlib.Path) -> Lock:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Refused
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import lock
 
 PINS = (
@@ -69,6 +71,17 @@ def test_a_value_is_free_when_every_node_has_confirmed():
     half = lock.confirmed(LOCK, {"compute1"})
     assert [pin.nodes for pin in half.retiring] == [("compute2",)]
     assert lock.confirmed(half, {"compute2", "compute3"}) == lock.Lock(pins=PINS)
+
+
+def test_a_node_that_is_gone_for_good_carries_nothing():
+    left = lock.forgotten(LOCK, "compute2", ["compute1"])
+    assert [pin.nodes for pin in left.retiring] == [("compute1",)]
+    leaving = lock.Lock(pins=(dataclasses.replace(PINS[1], node="compute1", leaving=("compute2",)),))
+    assert not lock.forgotten(leaving, "compute2", ["compute1"]).pins[0].leaving
+    with pytest.raises(Refused, match="compute1 is in the inventory: take it out first"):
+        lock.forgotten(LOCK, "compute1", ["compute1"])
+    with pytest.raises(Refused, match="waits for a node 'compute9'; nodes that one waits for: compute2"):
+        lock.forgotten(LOCK, "compute9", ["compute1"])
 
 
 def _add(path, number):
