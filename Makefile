@@ -16,7 +16,7 @@ PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(A
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor lab destroy shell test molecule gates lint types ansible-lint docs sanity unit golden venv dev
+.PHONY: help doctor lab destroy shell test molecule gates lint types ansible-lint docs sanity unit golden wheels venv dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -64,6 +64,9 @@ unit: dev ## the tests that need no root
 
 golden: dev ## write what the unit tests expect, schemas/ and the generated pages of docs/ among it; then read the diff
 	@$(PYTHON) -m pytest tests/unit --update-golden $(PYTEST_ARGS)
+
+wheels: venv ## what a node's own Python needs, in build/wheels: for nodes that reach no package index (tenantnet_wheels)
+	@$(PYTHON) -m pip wheel -qq --disable-pip-version-check --wheel-dir build/wheels -r roles/runtime/files/requirements.txt
 
 venv: ## Debian packages and .venv for the lab
 	@scripts/bootstrap control

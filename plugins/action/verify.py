@@ -24,6 +24,8 @@ from ..plugin_utils.verify.summary import Summary, result
 #: Groups of the inventory that make a host a node.
 NODES = ("controllers", "network_nodes", "compute_nodes")
 LAB = "tenantnet.ovs.netns"  # connection to the machines of a lab
+#: How testinfra reaches a host is in these variables (ansible_…), worked out here by all of the rules of Ansible.
+REACH = ("connection", "host", "port", "user", "ssh_private_key_file", "private_key_file", "ssh_common_args")
 OUTSIDE = "outside"  # the machine of a lab that stands for the Internet
 MARGIN = " " * 8
 
@@ -49,7 +51,8 @@ class ActionModule(ActionBase):
             return found | {"skipped": True, "msg": f"{len(checks)} checks; nothing is measured in check mode"}
         variables = task_vars or {}
         directory = pathlib.Path(tempfile.mkdtemp(prefix="tenantnet-verify-"))
-        command = _command(directory, checks, hosts(variables), variables.get("ansible_inventory_sources") or [])
+        (directory / "hosts.json").write_text(json.dumps(inventory(variables, directory)))
+        command = _command(directory, checks, hosts(variables))
         summary = self._measure(directory, checks, command)
         if not summary.failed:
             shutil.rmtree(directory)
@@ -80,12 +83,11 @@ class ActionModule(ActionBase):
 
 def hosts(variables: Mapping[str, typing.Any]) -> list[str]:
     """How testinfra reaches each node, and the outside of a lab."""
-    groups, hostvars = variables["groups"], variables["hostvars"]
     specs, labs = [], set()
-    for name in sorted({str(h) for group in NODES for h in groups.get(group, ())}):
-        mine = hostvars[name]
-        if mine.get("ansible_connection") == LAB:
+    for name, mine in _nodes(variables).items():
+        if "tenantnet_lab" in mine:
             labs.add(str(mine["tenantnet_lab"]))
+        if mine.get("ansible_connection") == LAB:
             machine = mine.get("tenantnet_lab_machine", name)
             specs.append(f"nsenter://{name}?namespace={mine['tenantnet_lab']}&container={machine}")
         else:
@@ -93,15 +95,28 @@ def hosts(variables: Mapping[str, typing.Any]) -> list[str]:
     return [*specs, *(f"nsenter://{OUTSIDE}?namespace={lab}" for lab in sorted(labs)[:1])]
 
 
-def _command(
-    directory: pathlib.Path, checks: Sequence[Check], specs: Sequence[str], inventories: Sequence[str]
-) -> list[str]:
-    """The command of pytest, with the checks in a file."""
+def inventory(variables: Mapping[str, typing.Any], directory: pathlib.Path) -> dict[str, typing.Any]:
+    """The nodes that are not of a lab, for testinfra, with one SSH connection each for all that is asked."""
+    found: dict[str, dict[str, typing.Any]] = {}
+    for name, mine in _nodes(variables).items():
+        known = {f"ansible_{word}": mine[f"ansible_{word}"] for word in REACH if f"ansible_{word}" in mine}
+        shared = f"{mine.get('ansible_ssh_extra_args', '')} -o ControlPath={directory}/%n".strip()
+        found[name] = known | {"ansible_ssh_extra_args": shared}
+    return {"all": {"hosts": found}}
+
+
+def _nodes(variables: Mapping[str, typing.Any]) -> dict[str, Mapping[str, typing.Any]]:
+    """Variables of each node."""
+    groups, hostvars = variables["groups"], variables["hostvars"]
+    return {name: hostvars[name] for name in sorted({str(h) for group in NODES for h in groups.get(group, ())})}
+
+
+def _command(directory: pathlib.Path, checks: Sequence[Check], specs: Sequence[str]) -> list[str]:
+    """The command of pytest, with the checks in a file, and how to reach nodes in another."""
     file = directory / "checks.json"
     file.write_text(json.dumps([to_json(c) for c in checks]))
     options = ["--import-mode=importlib", "-p", "no:cacheprovider", "--quiet", "--no-header", "--tb=short"]
     options += [f"--config-file={os.devnull}", f"--rootdir={TESTS}"]  # not those of the project around a collection
-    inventory = [f"--ansible-inventory={inventories[0]}"] if inventories else []
     return [
         sys.executable,
         "-m",
@@ -109,7 +124,7 @@ def _command(
         *options,
         f"--checks={file}",
         f"--hosts={','.join(specs)}",
-        *inventory,
+        f"--ansible-inventory={directory / 'hosts.json'}",
         str(TESTS),
     ]
 
@@ -117,7 +132,8 @@ def _command(
 def _run(command: Sequence[str], said: pathlib.Path, show: Callable[[str], None]) -> Iterator[dict[str, typing.Any]]:
     """The lines of the report, as they come; what pytest says for people goes to a file."""
     reader, writer = os.pipe()
-    environment = {**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])}
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"  # testinfra starts ansible-inventory
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(COLLECTION.parents[2])}
     with said.open("w") as output:
         process = subprocess.Popen(
             [*command, f"--report=/dev/fd/{writer}"],

@@ -75,8 +75,10 @@ BUILD = (
     Step(RouteDriver),
     Step(FlowDriver),
     Step(PortDriver, method="enliven", where=lambda change: not (_is_late(change) and change.before is None)),
-    Step(DaemonDriver),
 )
+
+#: When neighbours have heard of what is there.
+RUN = (Step(DaemonDriver),)
 
 #: A port goes before the flows that guard it: without them it would be open.
 PRUNE = (
@@ -241,17 +243,29 @@ class _Node:
             self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
+        self._announce(done, goal)  # once more, for whom the first time was lost
         return done
 
     def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
         """Build, then look again and prune: what is built may take the place of what was to go."""
         built = [change for change in difference(live, goal, *passes) if change.after is not None]
         self._carry_out(BUILD, built)
+        self._announce(built, goal)
+        self._carry_out(RUN, built)
         if "prune" not in passes:
             return built
         pruned = difference(self.read(goal) if built else live, goal, "prune")
         self._carry_out(PRUNE, pruned)
         return built + pruned
+
+    def _announce(self, changes: typing.Sequence[Change], goal: Resources) -> None:
+        """Tell neighbours of new addresses, and of those behind ports that came to life: a link has its port's name."""
+        alive = {change.after.name for change in changes if isinstance(change.after, Port)}
+        changed = {change.key: change for change in changes if change.kind is Link}
+        behind = (link for link in goal[Link].values() if isinstance(link, Link) and link.name in alive)
+        changed |= {link.key: Change(None, link) for link in behind}
+        if Link in self._drivers:
+            self._carry_out([Step(LinkDriver, method="announce")], [*changed.values()])
 
     def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
         for step in steps:

@@ -20,6 +20,7 @@ PACKAGES = {
     "ipset": "ipset",
     "iptables-restore": "iptables",
     "iptables-save": "iptables",
+    "journalctl": "systemd",
     "modprobe": "kmod",
     "nft": "nftables",
     "nsenter": "util-linux",
@@ -27,6 +28,7 @@ PACKAGES = {
     "ovs-appctl": "openvswitch-switch",
     "s6-svc": "s6",
     "s6-svscanctl": "s6",
+    "systemctl": "systemd",
 }
 
 

@@ -1,53 +1,37 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Supervised processes with s6: the one place that knows what a service directory looks like.
-
-A service is a name, a command and a record: any text that is kept beside it for whoever wrote it.
-"""
+"""Supervised processes with s6: the one place that knows what a service directory looks like."""
 
 from __future__ import annotations
 
 import pathlib
 import shutil
 import sys
-import time
 import typing
 
+from . import steady
 from .errors import TenantnetError
 from .run import run
+from .steady import Status
 from .wait import until
 
 SCAN_DIR = pathlib.Path("/run/service")
 LOG_DIR = pathlib.Path("/var/log/tenantnet")
 
-KILL_AFTER = 5.0  # seconds between SIGTERM and SIGKILL
-DEADLINE = 15.0  # seconds for a process to end, or to be up
-STEADY = 0.5  # seconds that a new process must live to be called up
-LOOPING = (3, 10.0)  # so many deaths in so many seconds are a process that cannot run
-
 _RUN = "run"
 _RECORD = "data/tenantnet.json"
 
 
-class _Status(typing.NamedTuple):
-    """`pid` is None when it is not up; looping: it died so often of late that it cannot run."""
-
-    pid: int | None
-    looping: bool
-
-
 class S6:
-    """Services of the scan directory. A method that takes several of them does its work on all at the same time."""
+    """Services of the scan directory; supervisor.Supervisor says what the methods mean."""
 
     def names(self, prefix: str) -> list[str]:
-        """Services there are, running or not."""
         try:
             return sorted(path.name for path in SCAN_DIR.iterdir() if path.name.startswith(prefix))
         except FileNotFoundError:
             return []
 
     def write(self, name: str, namespace: str, command: typing.Sequence[str]) -> None:
-        """Make a service, or give one another command; neither starts anything."""
         if not SCAN_DIR.is_dir():
             raise TenantnetError(f"no supervisor runs on this node: {SCAN_DIR}, where s6-svscan looks, does not exist")
         script = _script(name, namespace, command)
@@ -60,44 +44,37 @@ class S6:
         hidden.mkdir()
         (hidden / _RECORD).parent.mkdir()
         _replace(hidden / _RUN, script, 0o755)
-        _replace(hidden / "timeout-kill", f"{KILL_AFTER * 1000:.0f}\n", 0o644)
+        _replace(hidden / "timeout-kill", f"{steady.KILL_AFTER * 1000:.0f}\n", 0o644)
         hidden.rename(_path(name))
 
     def is_written(self, name: str, namespace: str, command: typing.Sequence[str]) -> bool:
-        """Whether the service has exactly this command, whichever interpreter is to start it."""
         return _read(_path(name) / _RUN).splitlines()[1:] == _script(name, namespace, command).splitlines()[1:]
 
     def record(self, name: str, text: str) -> None:
-        """Keep a text beside the service."""
         _replace(_path(name) / _RECORD, text, 0o644)
 
     def recorded(self, name: str) -> str:
-        """The text that was kept; "" when there is none."""
         return _read(_path(name) / _RECORD)
 
-    def pid(self, name: str) -> int | None:
-        """Process of a service that is up; None when it is down, and when it dies again and again."""
-        return _status(name).pid
+    def pids(self, names: typing.Sequence[str]) -> dict[str, int]:
+        return {name: status.pid for name, status in _statuses(names).items() if status.pid}
 
     def start(self, names: typing.Sequence[str]) -> None:
-        """Start services, those that run anew; each is up afterwards, or an error says why."""
         if not names:
             return
         self._stop(names)
         run(["s6-svscanctl", "-a", str(SCAN_DIR)])
-        until(lambda: all(_supervised(n) for n in names), f"s6 to take up {', '.join(names)}", DEADLINE)
+        until(lambda: all(_supervised(n) for n in names), f"s6 to take up {', '.join(names)}", steady.DEADLINE)
         for name in names:
             run(["s6-svdt-clear", str(_path(name))])
             run(["s6-svc", "-u", str(_path(name))])
-        self._wait_steady(names)
+        steady.wait(names, _statuses, _last_words)
 
     def reload(self, names: typing.Sequence[str]) -> None:
-        """Send SIGHUP."""
         for name in names:
             run(["s6-svc", "-h", str(_path(name))])
 
     def remove(self, names: typing.Sequence[str]) -> None:
-        """End services and remove all that there is of them, their logs too."""
         if not names:
             return
         self._stop(names)
@@ -107,7 +84,7 @@ class S6:
             _path(name).rename(_hidden(name))
         run(["s6-svscanctl", "-an", str(SCAN_DIR)])
         left = f"s6 to leave {', '.join(present)}"
-        until(lambda: not any(_supervised(_hidden(n).name) for n in present), left, DEADLINE)
+        until(lambda: not any(_supervised(_hidden(n).name) for n in present), left, steady.DEADLINE)
         for name in present:
             shutil.rmtree(_hidden(name))
             _log(name).unlink(missing_ok=True)
@@ -116,31 +93,9 @@ class S6:
         running = [name for name in names if _supervised(name)]
         for name in running:
             run(["s6-svc", "-d", str(_path(name))])
-        until(lambda: all(_svstat(n, "pid") == ["-1"] for n in running), f"{', '.join(running)} to end", DEADLINE)
-
-    def _wait_steady(self, names: typing.Sequence[str]) -> None:
-        """Wait until each has been up for a while with one process; raises TenantnetError when one cannot run."""
-        seen: dict[str, tuple[int | None, float]] = {}
-
-        def steady(name: str) -> bool:
-            pid, since = seen.get(name, (None, 0.0))
-            now = time.monotonic()
-            if pid and now < since + STEADY:
-                return False
-            status = _status(name)
-            if status.looping:
-                raise TenantnetError(f"{name} does not stay up: {_last_words(name)}")
-            if status.pid != pid:
-                seen[name] = (status.pid, now)
-            return status.pid is not None and status.pid == pid
-
-        left = list(names)
-
-        def settled() -> bool:
-            left[:] = [name for name in left if not steady(name)]
-            return not left
-
-        until(settled, f"{', '.join(names)} to be up", DEADLINE)
+        until(
+            lambda: all(_svstat(n, "pid") == ["-1"] for n in running), f"{', '.join(running)} to end", steady.DEADLINE
+        )
 
 
 def _script(name: str, namespace: str, command: typing.Sequence[str]) -> str:
@@ -185,16 +140,20 @@ def _supervised(name: str) -> bool:
         return False
 
 
-def _status(name: str) -> _Status:
+def _statuses(names: typing.Iterable[str]) -> dict[str, Status]:
+    return {name: _status(name) for name in names}
+
+
+def _status(name: str) -> Status:
     try:
         up, pid, since, seconds = _svstat(name, "up,pid,updownsince,updownfor")
     except TenantnetError:  # not supervised, or not yet
-        return _Status(None, False)
-    limit, period = LOOPING
+        return Status(None, False)
+    limit, period = steady.LOOPING
     recent = _tai(since) + int(seconds) - period
     deaths = [line.split()[0] for line in run(["s6-svdt", str(_path(name))]).splitlines() if line]
     looping = len([label for label in deaths if _tai(label) > recent]) >= limit
-    return _Status(int(pid) if up == "true" and not looping else None, looping)
+    return Status(int(pid) if up == "true" and not looping else None, looping)
 
 
 def _tai(label: str) -> float:

@@ -15,9 +15,10 @@ description:
     ends is started again. It is restarted when its command, its namespace or its files change.
   - The files of a daemon are in C(/var/lib/tenantnet/owner-OWNER/NAME), so by default in
     C(/var/lib/tenantnet/owner-local/NAME). Whatever else is there is removed.
-  - A daemon must not go to the background by itself. What it says is in
-    C(/var/log/tenantnet/tenantnet-owner-OWNER-NAME.log).
-  - The supervisor is s6, whose C(s6-svscan) looks at C(/run/service).
+  - A daemon must not go to the background by itself.
+  - Where systemd runs, it is the supervisor, and what a daemon says is in the journal of its unit,
+    C(tenantnet-owner-OWNER-NAME.service). Elsewhere that is s6, whose C(s6-svscan) looks at C(/run/service), and what a
+    daemon says is in C(/var/log/tenantnet/tenantnet-owner-OWNER-NAME.log).
 options:
   config:
     description:

@@ -22,7 +22,19 @@ options:
   interpreter:
     description:
       - The Python interpreter that runs the commands. It needs the libraries ovsdbapp, pyroute2 and waitress.
-      - By default the one that runs this module.
+      - By default the one that runs this module, or with O(requirements) the one of the virtual environment.
+    type: path
+  requirements:
+    description:
+      - Python packages, as pip names them, of a virtual environment of the node's own, C(/var/lib/tenantnet/venv).
+      - It is made with the interpreter that runs this module, and anew when the list or that one's version changes.
+      - By default there is no such environment.
+    type: list
+    elements: str
+    default: []
+  wheels:
+    description:
+      - A directory on the node with wheels of all of O(requirements) and of what they need. Then no index is asked.
     type: path
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
@@ -41,14 +53,21 @@ EXAMPLES = r"""
 - name: Install the runtime
   tenantnet.ovs.runtime:
 
-- name: Install the runtime with an interpreter of its own
+- name: Install the runtime with an environment of its own, on a node that reaches no index
+  tenantnet.ovs.runtime:
+    requirements: [ovs==4.0.0, ovsdbapp==3.0.0, pyroute2==0.9.7, waitress==3.0.2]
+    wheels: /var/lib/tenantnet/wheels
+
+- name: Install the runtime with another interpreter
   tenantnet.ovs.runtime:
     interpreter: /opt/tenantnet/bin/python3
 """
 
 RETURN = r"""
 changes:
-  description: Files that were written (C(+)), changed (C(~)) or removed (C(-)), or would be in check mode.
+  description:
+    - Files that were written (C(+)), changed (C(~)) or removed (C(-)), or would be in check mode.
+    - C(venv/requirements.txt) stands for the virtual environment.
   returned: success
   type: list
   elements: str
@@ -57,12 +76,14 @@ changes:
 
 import importlib.abc
 import importlib.util
+import pathlib
 import pkgutil
 import sys
 import typing
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import venv
 from ..module_utils.errors import TenantnetError
 from ..module_utils.lab import guest
 from ..module_utils.services import cli, metadata_agent, metadata_api
@@ -76,6 +97,8 @@ COMMANDS = {
     "tenantnet-metadata-agent": metadata_agent,
     "tenantnet-metadata-api": metadata_api,
 }
+
+MADE_OF = f"{venv.DIRECTORY.name}/requirements.txt"
 
 PACKAGE = cli.__name__.removesuffix(".services.cli")
 
@@ -95,13 +118,20 @@ Files = dict[str, Entry]
 
 def main() -> None:
     """Compare the files that are there with those that should be, and write the difference."""
-    spec = {"interpreter": {"type": "path"}}
+    spec = {
+        "interpreter": {"type": "path"},
+        "requirements": {"type": "list", "elements": "str", "default": []},
+        "wheels": {"type": "path"},
+    }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    tree = Tree(STATE_DIR)
+    requirements, tree = module.params["requirements"], Tree(STATE_DIR)
+    interpreter = str(venv.PYTHON) if requirements else sys.executable
     try:
-        desired = {**library(), **commands(module.params["interpreter"] or sys.executable)}
-        live = installed(tree)
+        desired = {**library(), **commands(module.params["interpreter"] or interpreter), **environment(requirements)}
+        live = {**installed(tree), **(present() if requirements else {})}
         if live != desired and not module.check_mode:
+            if live.get(MADE_OF) != desired.get(MADE_OF):
+                venv.make(requirements, module.params["wheels"] or "")
             install(tree, live, desired)
     except (TenantnetError, OSError) as exc:
         module.fail_json(msg=f"{STATE_DIR}: {exc}")
@@ -138,6 +168,17 @@ def commands(interpreter: str) -> Files:
     return files
 
 
+def environment(requirements: list[str]) -> Files:
+    """The file that tells what the virtual environment is made of."""
+    return {MADE_OF: Entry(0o644, venv.made_of(requirements).encode())} if requirements else {}
+
+
+def present() -> Files:
+    """The same file as it is; it has gone where an environment is only half made."""
+    path = pathlib.Path(STATE_DIR, MADE_OF)
+    return {MADE_OF: Entry(0o644, path.read_bytes())} if path.is_file() else {}
+
+
 def installed(tree: Tree) -> Files:
     """What is there, without what Python compiled from it."""
     found = {f"{top}/{path}": entry for top in ("bin", "lib") for path, entry in tree.read(top).items()}
@@ -145,7 +186,7 @@ def installed(tree: Tree) -> Files:
 
 
 def install(tree: Tree, live: Files, desired: Files) -> None:
-    """Libraries before the commands that need them; each file at once or not at all."""
+    """What is needed before the commands that need it; each file at once or not at all."""
     for path in live.keys() - desired.keys():
         tree.remove(path)
     for path, entry in sorted(desired.items(), reverse=True):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel, s6
+from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel, s6, steady
 from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.daemons import NOT_RUNNING, DaemonDriver, FileDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
@@ -74,7 +74,8 @@ def node(disk, make_node):
 
 
 def pid(daemon: Daemon) -> int:
-    return s6.S6().pid(f"tenantnet-{daemon.slice}-{daemon.name}") or 0
+    service = f"tenantnet-{daemon.slice}-{daemon.name}"
+    return s6.S6().pids([service]).get(service, 0)
 
 
 def log(daemon: Daemon) -> list[str]:
@@ -267,7 +268,7 @@ def test_a_daemon_that_did_not_run_before_a_failure_is_left_so_by_its_rollback(n
 
 
 def test_a_stubborn_daemon_is_killed(node, monkeypatch):
-    monkeypatch.setattr(s6, "KILL_AFTER", 0.2)
+    monkeypatch.setattr(steady, "KILL_AFTER", 0.2)
     node.converge(dataclasses.replace(PLAIN, command=talker("stubborn")))
     before = pid(PLAIN)
     node.converge()

@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel
@@ -34,7 +35,7 @@ STATE = NodeState(
 )
 
 
-def install(*arguments: str, options: str = "") -> dict[str, object]:
+def install(*arguments: str, options: str = "", code: int = 0) -> dict[str, object]:
     """Run the module like a playbook does and return its result."""
     ansible = pathlib.Path(sys.executable).parent / "ansible"
     if not ansible.exists():
@@ -49,7 +50,7 @@ def install(*arguments: str, options: str = "") -> dict[str, object]:
     target = ["-c", "local", "-i", "node1,", "-e", f"ansible_python_interpreter={sys.executable}", "node1"]
     command = [ansible, *target, "-m", "tenantnet.ovs.runtime", "-a", options, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd="/")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return json.JSONDecoder().raw_decode(done.stdout.partition(" => ")[2])[0]
 
 
@@ -124,6 +125,28 @@ def test_another_interpreter(runtime):
         "~ bin/tenantnet-node",
     ]
     assert NODE.read_text().startswith("#!/run/python3\n")
+
+
+def wheel(directory: pathlib.Path) -> None:
+    """The smallest package that there can be."""
+    with zipfile.ZipFile(directory / "tiny-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+
+
+def test_an_environment_of_the_node_itself(runtime, tmp_path):
+    options, interpreter = f"requirements=tiny==1.0 wheels={tmp_path}", pathlib.Path(STATE_DIR, "venv/bin/python")
+    checked = install("--check", options=options)
+    assert "+ venv/requirements.txt" in checked["changes"]
+    assert not interpreter.exists()
+    assert "No matching distribution found for tiny==1.0" in install(options=options, code=2)["msg"]
+    wheel(tmp_path)
+    assert install(options=options)["changes"] == checked["changes"]
+    assert NODE.read_text().startswith(f"#!{interpreter}\n")
+    assert subprocess.run([interpreter, "-c", "import tiny"], check=False).returncode == 0
+    assert not install(options=options)["changed"]
 
 
 def test_apply_status_restore(runtime):

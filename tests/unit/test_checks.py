@@ -326,6 +326,49 @@ def test_verdict_of_one_rule(rule: model.Rule, service: str, expected: bool) -> 
     assert verdict.allows(one, *ends, asked) is expected
 
 
+@pytest.mark.parametrize(
+    ("rules", "service", "expected"),
+    [
+        ([RULE(direction="ingress", protocol="tcp", port_range=(22, 22))], "tcp/22", (True, False)),
+        ([RULE(direction="ingress"), RULE(direction="egress", protocol="tcp")], "tcp/22", (True, True)),
+        (
+            [RULE(direction="ingress"), RULE(direction="egress", protocol="tcp", port_range=(22, 22))],
+            "tcp/22",
+            (True, False),
+        ),
+        ([RULE(direction="ingress"), RULE(direction="egress", protocol="icmp", icmp_type=8)], "icmp", (True, False)),
+        ([RULE(direction="ingress"), RULE(direction="egress", protocol="icmp", icmp_type=0)], "icmp", (True, True)),
+        ([RULE(direction="ingress", protocol="gre"), RULE(direction="egress", protocol="47")], "gre", (True, True)),
+        ([RULE(direction="egress")], "tcp/22", (False, False)),
+    ],
+)
+def test_verdict_of_a_stateless_group(rules: list[model.Rule], service: str, expected: tuple[bool, bool]) -> None:
+    """Of a stateful group the answer passes by itself."""
+    one = topology()
+    two = next(p for p in one.ports.values() if p.device == "two")
+    protocol, _slash, number = service.partition("/")
+    asked = verdict.Service(protocol=protocol, port=int(number) if number else None)
+    ends = verdict.Side(address=OUTSIDE), verdict.Side(address="192.168.1.12", port=two)
+    for stateful in (True, False):
+        group = dataclasses.replace(DEFAULT, rules=tuple(rules), stateful=stateful)
+        here = dataclasses.replace(one, security_groups={"default": group})
+        assert verdict.allows(here, *ends, asked) is expected[0]
+        assert verdict.reaches(here, *ends, asked) is (expected[0] if stateful else expected[1])
+
+
+def test_members_of_a_group_are_known_by_all_addresses_they_may_use() -> None:
+    one = topology()
+    two = next(p for p in one.ports.values() if p.device == "two")
+    pair = model.AddressPair(ip_address="10.9.0.0/24", mac_address="00:00:5e:00:01:01")
+    three = next(p for p in one.ports.values() if p.device == "three")
+    one = dataclasses.replace(
+        one, ports={**one.ports, three.id: dataclasses.replace(three, allowed_address_pairs=(pair,))}
+    )
+    asked, destination = verdict.Service(protocol="icmp"), verdict.Side(address="192.168.1.12", port=two)
+    for address, expected in (("10.9.0.7", True), ("10.9.1.7", False), ("192.168.1.13", True)):
+        assert verdict.allows(one, verdict.Side(address=address), destination, asked) is expected
+
+
 def every_frame() -> list[checks_frames.Frame]:
     found = [c.args[k] for c in checks(topology(), {}) for k in ("frame", "control") if isinstance(c.args.get(k), dict)]
     return [dict(items) for items in {tuple(f.items()) for f in found}]

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
+PINS = """\
+# Written by `pytest tests/unit --update-golden` from the group "node" of pyproject.toml, which tells why.
+"""
 HEADER = """\
 # Written by `pytest tests/unit --update-golden` from the group "control" of pyproject.toml, which tells why.
 # At least what the test suite ran with: an execution environment has other collections, too.
@@ -32,6 +35,10 @@ def test_an_execution_environment_gets_the_dependencies_of_a_control_host(
     assert (ROOT / names["system"]).exists()
     needed = sorted(entry for entry in group("control") if not entry.startswith("ansible-core"))  # it is there already
     golden(ROOT / names["python"], HEADER + "".join(f"{entry.replace('==', '>=')}\n" for entry in needed))
+
+
+def test_a_node_gets_exactly_what_the_test_suite_ran_with(golden: typing.Callable[[pathlib.Path, str], None]) -> None:
+    golden(ROOT / "roles/runtime/files/requirements.txt", PINS + "".join(f"{entry}\n" for entry in group("node")))
 
 
 def test_there_is_one_version() -> None:

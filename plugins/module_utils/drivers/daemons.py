@@ -14,8 +14,8 @@ import pathlib
 import typing
 
 from ..changes import Change
-from ..s6 import S6
 from ..state import SLICES, STATE_DIR, Daemon, File, Key, Resource, home, owner_name
+from ..supervisor import supervisor
 from ..tree import Tree
 from . import Context
 
@@ -69,16 +69,14 @@ class DaemonDriver:
     kind: type[Resource] = Daemon
 
     def __init__(self, context: Context) -> None:
-        self._supervisor = S6()
+        self._supervisor = supervisor()
         self._prefixes = {slice_: f"{PREFIX}{home_}-" for home_, slice_ in homes(context.deployment).items()}
 
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
-        live: dict[Key, Resource] = {}
-        for service in self._supervisor.names(PREFIX):
-            daemon = self._recorded(service)
-            if daemon is not None:
-                live[daemon.key] = daemon if self._runs(daemon) else dataclasses.replace(daemon, restart=NOT_RUNNING)
-        return live
+        found = [daemon for service in self._supervisor.names(PREFIX) if (daemon := self._recorded(service))]
+        pids = self._supervisor.pids([self._service(daemon) for daemon in found])
+        running = {daemon.key for daemon in found if self._runs(daemon, pids.get(self._service(daemon)))}
+        return {d.key: d if d.key in running else dataclasses.replace(d, restart=NOT_RUNNING) for d in found}
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
         return []
@@ -112,13 +110,10 @@ class DaemonDriver:
         slice_, name = daemon.key
         return f"{self._prefixes[slice_]}{name}"
 
-    def _runs(self, daemon: Daemon) -> bool:
+    def _runs(self, daemon: Daemon, pid: int | None) -> bool:
         """Whether it is up, with the command that it should have, in the namespace that has the name now."""
-        service = self._service(daemon)
-        if not self._supervisor.is_written(service, daemon.namespace, daemon.command):
-            return False
-        pid = self._supervisor.pid(service)
-        return pid is not None and _inhabits(pid, daemon.namespace)
+        written = self._supervisor.is_written(self._service(daemon), daemon.namespace, daemon.command)
+        return written and pid is not None and _inhabits(pid, daemon.namespace)
 
 
 def homes(deployment: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from ..errors import MissingProgram
 from ..run import run
 from ..state import SLICES, Chain, Ipset, Key, Resource, chain_prefix, owner_name, owner_prefix
 from . import Context
+from .connections import cut, translated, untranslated
 from .namespaces import LOOPBACK, marked_slice
 from .rules import COMMANDS, Rules, Tables, canonical, parse, save
 
@@ -60,6 +61,9 @@ class ChainDriver:
         for (namespace, family), group in groups.items():
             tables = parse(run([f"{COMMANDS[family]}-save"], namespace=namespace))
             run([f"{COMMANDS[family]}-restore", "--noflush"], _restore(self._marks, tables, group), namespace)
+            gone, new = _nat_rules(c.before for c in group), _nat_rules(c.after for c in group)
+            ended = [*map(translated, sorted(gone - new)), *map(untranslated, sorted(new - gone))]
+            cut(self._netns, namespace, dict.fromkeys(selection for selection in ended if selection))
 
     def canonical(self, chains: typing.Sequence[Chain]) -> list[Chain]:
         """The same chains with their rules as they will be read; raises TenantnetError for what iptables refuses."""
@@ -140,6 +144,10 @@ def _chains(marks: Marks, namespace: str, family: str, tables: Tables) -> typing
                         name=name,
                         rules=tuple(part),
                     )
+
+
+def _nat_rules(chains: typing.Iterable[Resource | None]) -> set[str]:
+    return {rule for chain in chains if isinstance(chain, Chain) and chain.table == "nat" for rule in chain.rules}
 
 
 def _restore(marks: Marks, tables: Tables, changes: typing.Sequence[Change]) -> str:

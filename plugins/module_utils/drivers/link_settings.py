@@ -68,11 +68,16 @@ def _addresses(ipr: Session, index: int, before: typing.Sequence[str], after: ty
     old = [address for address in before if address not in after]
     for address in after if old else [address for address in after if address not in before]:
         _add_address(ipr, index, address)
-    for address in old:
-        with ignoring(errno.EADDRNOTAVAIL):
-            ipr.addr("del", index=index, **_parts(address))
+    remove_addresses(ipr, index, old)
     for address in after if old else ():
         _add_address(ipr, index, address)
+
+
+def remove_addresses(ipr: Session, index: int, addresses: typing.Iterable[str]) -> None:
+    """Remove addresses that may be gone already."""
+    for address in addresses:
+        with ignoring(errno.EADDRNOTAVAIL):
+            ipr.addr("del", index=index, **_parts(address))
 
 
 def _add_address(ipr: Session, index: int, address: str) -> None:

@@ -16,14 +16,14 @@ import dataclasses
 import errno
 import typing
 
-from .. import ethtool, sysctl
+from .. import arp, ethtool, sysctl
 from ..changes import Change
 from ..errors import TenantnetError
 from ..netns import ignoring
 from ..state import Key, Link, Resource, link_group, maker, slices_of
 from ..wait import until
 from . import Context
-from .link_settings import PROMISCUOUS, UP, adjust, blank, told, where
+from .link_settings import PROMISCUOUS, UP, adjust, blank, remove_addresses, told, where
 from .survey import Message, Peers, Place, addresses, look, survey
 
 _T = typing.TypeVar("_T")
@@ -102,12 +102,31 @@ class LinkDriver:
                 with told(link):
                     born |= self._bear(link, births)
         places = self._places(_links(change.after for change in changes))
+        self._release(changes, places)
         for change in changes:
             if change.after is not None:
                 after = typing.cast(Link, change.after)
                 before = blank(after) if after.key in births else typing.cast(Link, change.before)
                 with told(after):
                     adjust(self._netns, places.get(after.namespace), before, after, self._group(after))
+
+    def _release(self, changes: typing.Sequence[Change], places: typing.Mapping[str, Place]) -> None:
+        """What goes from one link to another leaves the one before the other has it."""
+        taken = {address for change in changes for address in _gained(change)}
+        for change in changes:
+            link = typing.cast(Link, change.subject)
+            place = places.get(link.namespace)
+            going = [address for address in _gained(Change(change.after, change.before)) if address in taken]
+            if change.after is not None and going and place is not None and link.name in place.links:
+                remove_addresses(self._netns.ipr(link.namespace), place.links[link.name]["index"], going)
+
+    def announce(self, changes: typing.Sequence[Change]) -> None:
+        """Tell neighbours which addresses are here now; to be heard, the device must be connected."""
+        for change in changes:
+            link = typing.cast("Link | None", change.after)
+            if link and link.up and (addresses := link.addresses if _moved(change) else _gained(change)):
+                with told(link), self._netns.enter(link.namespace):
+                    arp.announce(link.name, [address.partition("/")[0] for address in addresses])
 
     def _places(self, links: typing.Iterable[Link]) -> dict[str, Place]:
         """The namespaces of these links, as far as they exist."""
@@ -212,6 +231,17 @@ def _is_birth(change: Change) -> bool:
     if before is None:
         return True
     return (before.kind, before.peer, before.peer_mac) != (after.kind, after.peer, after.peer_mac)
+
+
+def _gained(change: Change) -> list[str]:
+    before, after = (link.addresses if isinstance(link, Link) else () for link in (change.before, change.after))
+    return [address for address in after if address not in before]
+
+
+def _moved(change: Change) -> bool:
+    """Whether all addresses of a link are new to its neighbours, because they are behind another MAC or were mute."""
+    before, after = typing.cast("Link | None", change.before), typing.cast(Link, change.after)
+    return before is None or (before.mac, before.up) != (after.mac, after.up) or _is_birth(change)
 
 
 def _guest_end(link: Link, name: str) -> dict[str, typing.Any]:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest: an instance that is made of namespaces, with everything of its NICs from a real DHCP client.
 
-    tenantnet-guest --id UUID --hostname NAME --overlay DIR [--no-tx-checksum] NIC...
+    tenantnet-guest --id UUID --hostname NAME --overlay DIR [--no-tx-checksum] [--address NIC=ADDRESS...] NIC...
 
 It runs in the instance's network namespace, adds mount, host name and process namespaces, and stays in the foreground
 for as long as the guest lives. The guest's root is an overlay on this host's files: it reads them, and writes its own.
@@ -66,13 +66,14 @@ def main() -> int:
     parser.add_argument("--hostname", required=True)
     parser.add_argument("--overlay", required=True, help="directory of what the guest writes")
     parser.add_argument("--no-tx-checksum", action="store_true", help="NICs must not leave checksums to the other end")
+    parser.add_argument("--address", action="append", default=[], metavar="NIC=ADDRESS", help="beside the lease's")
     parser.add_argument("nics", nargs="+", metavar="NIC")
     arguments = parser.parse_args()
     pid_file = PIDS / f"{arguments.id}.pid"
     pid_file.unlink(missing_ok=True)  # of a former guest that was killed, as is its overlay
     shutil.rmtree(arguments.overlay, ignore_errors=True)
     try:
-        _raise_nics(arguments.nics, arguments.no_tx_checksum)
+        _raise_nics(arguments.nics, arguments.no_tx_checksum, arguments.address)
         pid = _spawn(arguments)
     except (TenantnetError, OSError) as exc:
         sys.stderr.write(f"tenantnet-guest: {arguments.hostname}: {exc}\n")
@@ -82,7 +83,7 @@ def main() -> int:
     return 0
 
 
-def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool) -> None:
+def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool, addresses: typing.Iterable[str]) -> None:
     if IPRoute is None:
         raise TenantnetError("the Python library pyroute2 is not installed on this node")
     with IPRoute() as ipr:
@@ -90,6 +91,8 @@ def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool) -> None:
             for index in ipr.link_lookup(ifname=name):
                 ipr.flush_addr(index=index)  # what the guest had before it was started again
                 ipr.link("set", index=index, state="up")
+        for name, _equals, address in (text.partition("=") for text in addresses):
+            ipr.addr("add", index=ipr.link_lookup(ifname=name)[0], address=address, prefixlen=32)
     for name in nics:
         ethtool.set_tx_checksum(name, not no_tx_checksum)
 

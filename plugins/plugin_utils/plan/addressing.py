@@ -9,29 +9,16 @@ import ipaddress
 import itertools
 import typing
 
-from ..topology import model, raw
-from ..topology.relations import NetworkKey, ways_out
+from ..topology import model
 from ..topology.source import Path
 from . import ids
+from .floating import FloatingPlan
 from .objects import NetworkPlan
 from .pins import Choice, Pins, Ranges, Wish
 from .ports import AddressPlan, PortPlan
 
 #: Wishes with what was chosen for them.
 Chosen = typing.Iterator[tuple[Wish, Choice | None]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FloatingPlan:
-    """A floating IP without its address."""
-
-    floating_ip: model.FloatingIp
-    label: str
-    network: NetworkPlan
-    node: str  # its router's
-    address: str | None
-    file: str
-    path: Path
 
 
 def reserve_gateways(pins: Pins, networks: typing.Iterable[NetworkPlan]) -> None:
@@ -51,15 +38,15 @@ def inside(pins: Pins, ports: list[PortPlan]) -> list[model.Port]:
 
 def outside(
     pins: Pins, ports: list[PortPlan], floating: list[FloatingPlan]
-) -> tuple[list[model.Port], list[model.FloatingIp]]:
-    """Ports of external networks and floating IPs with their addresses, which come from the same pools."""
+) -> tuple[list[model.Port], list[tuple[str, tuple[str, ...]]]]:
+    """Ports of external networks with their addresses; for each floating IP its address, and what nodes it leaves.
+
+    They come from the same pools.
+    """
     wishes = [*(wish for plan in ports for wish in _wishes(plan)), *map(_floating_wish, floating)]
     chosen = iter(zip(wishes, pins.choose(wishes), strict=True))
     filled = _filled(pins, ports, chosen)
-    return filled, [
-        dataclasses.replace(plan.floating_ip, address=_address(choice), leaving=_leaving(pins, wish, choice))
-        for plan, (wish, choice) in zip(floating, chosen, strict=True)
-    ]
+    return filled, [(_address(choice), _leaving(pins, wish, choice)) for wish, choice in chosen]
 
 
 def _filled(pins: Pins, ports: list[PortPlan], chosen: Chosen) -> list[model.Port]:
@@ -82,13 +69,15 @@ def _leaving(pins: Pins, wish: Wish, choice: Choice | None) -> tuple[str, ...]:
 
 def _wishes(plan: PortPlan) -> typing.Iterator[Wish]:
     for address in plan.addresses:
-        path = (*plan.path, "fixed_ip") if address.address and plan.port.owner == "instance" else plan.path
+        path = (*plan.path, *address.below)
+        if address.address and plan.port.owner == "instance":
+            path = (*path, "ip_address" if address.below else "fixed_ip")
         yield _wish(plan.network, plan.port.id, plan.port.label, address, plan.port.node, plan.file, path)
 
 
 def _floating_wish(plan: FloatingPlan) -> Wish:
     address = AddressPlan(subnets=plan.network.network.subnets, address=plan.address)
-    return _wish(plan.network, plan.floating_ip.id, plan.label, address, plan.node, plan.file, plan.path)
+    return _wish(plan.network, plan.id, plan.label, address, plan.router.node, plan.file, plan.path)
 
 
 def _wish(network: NetworkPlan, id_: str, name: str, address: AddressPlan, node: str, file: str, path: Path) -> Wish:
@@ -153,42 +142,3 @@ def _mac_wish(plan: PortPlan) -> Wish:
         file=plan.file,
         path=(*plan.path, "mac") if plan.mac else plan.path,
     )
-
-
-def floating(
-    topology: raw.Raw,
-    networks: dict[NetworkKey, NetworkPlan],
-    routers: dict[tuple[str, str], model.Router],
-    plans: list[PortPlan],
-    ports: list[model.Port],
-) -> list[FloatingPlan]:
-    """Floating IPs of ports that have their fixed address, each through the router of that address's subnet."""
-    ways = {project: ways_out(topology, project) for project in topology.projects}
-    found = []
-    for plan, port in zip(plans, ports, strict=True):
-        if plan.floating_ip is None:
-            continue
-        network, fixed = plan.network.network, port.fixed_ips[0]
-        subnet = next(subnet.name for subnet in network.subnets if subnet.id == fixed.subnet)
-        name = ways[port.project][network.name][subnet]
-        external = topology.projects[port.project].routers[name].external_network or ""
-        floating_ip = model.FloatingIp(
-            id=ids.within(port.id, "floating_ip"),
-            project=port.project,
-            address="",
-            router=routers[port.project, name].id,
-            port=port.id,
-            fixed_ip=fixed.address,
-        )
-        found.append(
-            FloatingPlan(
-                floating_ip=floating_ip,
-                label=f"{port.label} floating IP",
-                network=networks["", external],
-                node=routers[port.project, name].node,
-                address=plan.floating_ip or None,
-                file=plan.file,
-                path=(*plan.path, "floating_ip"),
-            )
-        )
-    return found

@@ -15,7 +15,7 @@ import typing
 
 from ..topology import model, raw
 from ..topology.source import Path, Report
-from . import addressing, names, objects, segments
+from . import addressing, floating, names, objects, segments
 from .lock import Lock
 from .objects import NetworkPlan
 from .pins import Pins
@@ -50,9 +50,10 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
     inner = [plan for plan in plans if not plan.network.network.external]
     inner_ports = addressing.inside(pins, inner)
     report.stop()
-    floating_plans = addressing.floating(topology, networks, routers, inner, inner_ports)
+    floating_plans = floating.plans(topology, networks, routers, inner, inner_ports, report)
     outer = [plan for plan in plans if plan.network.network.external]
-    outer_ports, floating_ips = addressing.outside(pins, outer, floating_plans)
+    outer_ports, found = addressing.outside(pins, outer, floating_plans)
+    floating_ips, forwardings = floating.resolved(floating_plans, found)
     macs, zones = addressing.macs(pins, plans), segments.zones(pins, plans)
     local_vlans = segments.local_vlans(topology, pins, networks.values())
     report.stop()
@@ -64,8 +65,9 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
         physical_networks={n: model.PhysicalNetwork(name=n, bridge=p.bridge) for n, p in sorted(physical.items())},
         networks=_by_id(found_networks),
         routers=_by_id(routers.values()),
-        ports=_by_id(dataclasses.replace(p, mac=macs[p.id], zone=zones.get(p.id)) for p in inner_ports + outer_ports),
+        ports=_by_id(_numbered(p, macs[p.id], zones.get(p.id)) for p in inner_ports + outer_ports),
         floating_ips=_by_id(floating_ips),
+        port_forwardings=_by_id(forwardings),
         security_groups=_by_id(groups.values()),
         instances=_by_id(_plugged(instances.values(), plans)),
         local_vlans=local_vlans,
@@ -75,6 +77,12 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
 
 def _by_id(found: typing.Iterable[T]) -> dict[str, T]:
     return {one.id: one for one in sorted(found, key=lambda one: one.id)}
+
+
+def _numbered(port: model.Port, mac: str, zone: int | None) -> model.Port:
+    """A port with its MAC, which is also that of the address pairs that name none."""
+    pairs = [dataclasses.replace(p, mac_address=p.mac_address or mac) for p in port.allowed_address_pairs]
+    return dataclasses.replace(port, mac=mac, zone=zone, allowed_address_pairs=tuple(dict.fromkeys(pairs)))
 
 
 def _plugged(instances: typing.Iterable[model.Instance], plans: list[PortPlan]) -> list[model.Instance]:

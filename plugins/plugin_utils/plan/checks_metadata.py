@@ -14,7 +14,7 @@ from ..topology import model
 from . import checks_places as places
 from . import dhcp, metadata, names
 from .check import Check
-from .verdict import Service, Side, allows
+from .verdict import Service, Side, reaches
 
 Json = dict[str, typing.Any]
 
@@ -54,7 +54,7 @@ def _asks(topology: model.Topology, port: model.Port) -> bool:
     network, first = topology.networks[port.network], topology.instances[port.device].ports[0]
     routes = dict(dhcp.classless_routes(topology, network, topology.subnet(port.fixed_ips[0].subnet)))
     source = Side(address=port.fixed_ips[0].address, port=port)
-    asks = allows(topology, source, Side(address=names.METADATA_IP), Service(protocol="tcp", port=80))
+    asks = reaches(topology, source, Side(address=names.METADATA_IP), Service(protocol="tcp", port=80))
     return asks and port.id == first and f"{names.METADATA_IP}/32" in routes
 
 

@@ -14,7 +14,7 @@ from ..topology import model
 from . import checks_places as places
 from .check import Check, Group
 from .checks_places import Place
-from .verdict import Service, Side, allows
+from .verdict import Service, Side, allows, reaches
 
 BULK = 20000  # bytes over each TCP connection: more than one full segment
 TCP_PORTS = (22, 80, 8080)  # always asked, beside the borders of each rule
@@ -48,7 +48,7 @@ def _case1(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     near = topology.subnet(gateway.fixed_ips[0].subnet).gateway_ip
     for target in filter(None, (near, places.BEYOND)):
         for service in (Service(protocol="icmp"), Service(protocol="tcp", port=80)):
-            open_ = allows(topology, Side(address=address, port=port), Side(address=target), service)
+            open_ = reaches(topology, Side(address=address, port=port), Side(address=target), service)
             yield _north(topology, port, target, service, seen if open_ else None)
 
 
@@ -156,8 +156,8 @@ def _pair(
     """One experiment, two checks: what is open, and that nothing else is."""
     ends = Side(address=source["ip"], port=source_port), Side(address=port.fixed_ips[0].address, port=port)
     services = _services(topology, *(p for p in (source_port, port) if p))
-    opened = [str(s) for s in services if allows(topology, *ends, s)]
-    closed = [str(s) for s in services if str(s) not in opened]
+    opened = [str(s) for s in services if reaches(topology, *ends, s)]
+    closed = [str(s) for s in services if not allows(topology, *ends, s)]
     place = places.of(topology, port)
     same_network = source_port is not None and source_port.network == port.network
     args = {
@@ -231,7 +231,7 @@ def _mtu(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     targets = [subnet.gateway_ip] if places.router_of(topology, port) else [a for a in servers if subnet.holds(a)]
     me = Side(address=port.fixed_ips[0].address, port=port)
     for target in [t for t in targets if t][:1]:
-        if not allows(topology, me, Side(address=target), Service(protocol="icmp")):
+        if not reaches(topology, me, Side(address=target), Service(protocol="icmp")):
             continue
         place = places.of(topology, port)
         yield Check(

@@ -94,12 +94,14 @@ def _files(topology: model.Topology, network: model.Network, subnets: list[model
     ]
     served.sort(key=lambda item: ipaddress.IPv4Address(item[1]))
     named = [(port, address, hostname(topology, port, address)) for port, address in served]
+    # A client of DHCPv4 has one address; which one of several lines dnsmasq takes is not told.
+    leased = [item for item in named if item[1] == item[0].fixed_ips[0].address or item[0].owner != "instance"]
     return [
-        _file(network, "host", [f"{p.mac},{name}.{DNS_DOMAIN},{address}" for p, address, name in named]),
+        _file(network, "host", [f"{p.mac},{name}.{DNS_DOMAIN},{address}" for p, address, name in leased]),
         _file(network, "addn_hosts", [f"{address}\t{name}.{DNS_DOMAIN} {name}" for _port, address, name in named]),
         _file(network, "opts", [line for s in subnets for line in _options(topology, network, s)]),
         # 0 is a lease without end: a client that renews after a restart of dnsmasq is not turned away.
-        _file(network, "leases", [f"0 {p.mac} {address} * *" for p, address, _name in named], initial=True),
+        _file(network, "leases", [f"0 {p.mac} {address} * *" for p, address, _name in leased], initial=True),
     ]
 
 

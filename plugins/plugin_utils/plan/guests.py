@@ -3,6 +3,7 @@
 """Guests: on a lab node an instance is a set of namespaces with an overlay root, behind the tap of each of its ports.
 
 The taps are what QEMU would make on another node. All that a guest's NIC gets is its MAC; the rest it asks for by DHCP.
+Further addresses of a port, which DHCP does not give, are written in the guest, as its owner would do it.
 """
 
 from __future__ import annotations
@@ -31,15 +32,18 @@ def _guest(topology: model.Topology, node: model.Node, instance: model.Instance)
     namespace = names.guest_namespace(instance.id)
     nics = [f"eth{index}" for index in range(len(instance.ports))]
     offload = ["--no-tx-checksum"] if node.datapath == "netdev" else []
+    ports = [topology.ports[id_] for id_ in instance.ports]
+    more = [f"--address={nic}={ip.address}" for nic, port in zip(nics, ports, strict=True) for ip in port.fixed_ips[1:]]
     command = (
         f"{STATE_DIR}/bin/tenantnet-guest",
         f"--id={instance.id}",
         f"--hostname={instance.name}",
         f"--overlay={DISKS}/{instance.id}",
         *offload,
+        *more,
         *nics,
     )
-    taps = [_tap(topology, topology.ports[id_], namespace, nic) for id_, nic in zip(instance.ports, nics, strict=True)]
+    taps = [_tap(topology, port, namespace, nic) for port, nic in zip(ports, nics, strict=True)]
     return [
         Namespace(slice=SLICE, name=namespace),
         *taps,

@@ -26,7 +26,9 @@ def of(deployment: str, project: str, kind: Kind, name: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{deployment}/{project}/{kind}/{name}"))
 
 
-def within(parent: str, kind: Kind | typing.Literal["subnet", "port", "floating_ip"], *key: str) -> str:
+def within(
+    parent: str, kind: Kind | typing.Literal["subnet", "port", "floating_ip", "port_forwarding"], *key: str
+) -> str:
     """Id of something that belongs to an object: a subnet by its name, a port by what it is for."""
     return str(uuid.uuid5(NAMESPACE, "/".join((parent, kind, *key))))
 

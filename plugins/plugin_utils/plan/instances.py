@@ -103,13 +103,14 @@ def _anti_spoofing(port: model.Port) -> list[Resource]:
     flows += [
         _flow(switching.LOCAL_SWITCHING, 10, f"arp,{source}", f"goto_table:{switching.ARP_SPOOF}"),
         _flow(switching.LOCAL_SWITCHING, 9, source, f"goto_table:{switching.MAC_SPOOF}"),
-        *(
-            _flow(switching.MAC_SPOOF, 2, f"{type_},{source},dl_src={port.mac}", f"goto_table:{switching.LOCAL_EGRESS}")
-            for type_ in ("arp", "ip")
-        ),
     ]
-    for ip in port.fixed_ips:
-        match = f"arp,{source},arp_spa={ip.address}"
+    for mac in dict.fromkeys([port.mac, *(pair.mac_address for pair in port.pairs)]):
+        flows += [
+            _flow(switching.MAC_SPOOF, 2, f"{type_},{source},dl_src={mac}", f"goto_table:{switching.LOCAL_EGRESS}")
+            for type_ in ("arp", "ip")
+        ]
+    for address in dict.fromkeys(pair.ip_address for pair in port.pairs):
+        match = f"arp,{source},arp_spa={address}"
         flows.append(_flow(switching.ARP_SPOOF, 2, match, f"goto_table:{switching.MAC_SPOOF}"))
     return list(flows)
 
@@ -123,18 +124,8 @@ def _flow(table: int, priority: int, match: str, actions: str) -> Flow:
 
 def _ipsets(topology: model.Topology, ports: list[model.Port]) -> list[Resource]:
     """The addresses of each remote group that a rule of this node speaks of."""
-    groups = {
-        rule.remote_group
-        for port in ports
-        for group in port.security_groups
-        for rule in topology.security_groups[group].rules
-        if rule.remote_group
-    }
-    members: dict[str, set[str]] = {group: set() for group in groups}
-    for port in topology.ports.values():
-        for group in groups.intersection(port.security_groups):
-            members[group].update(ip.address for ip in port.fixed_ips)
-    return [Ipset(slice=SLICE, name=set_name(g), members=tuple(sorted(members[g]))) for g in sorted(groups)]
+    groups = topology.remote_groups(ports)
+    return [Ipset(slice=SLICE, name=set_name(g), members=members) for g, members in groups.items()]
 
 
 def set_name(group: str) -> str:
@@ -148,7 +139,7 @@ def set_name(group: str) -> str:
 def _chains(topology: model.Topology, ports: list[model.Port]) -> list[Resource]:
     return [
         *_table("ipv4", "filter", _filter(topology, ports)),
-        *_table("ipv4", "raw", _zones(ports)),
+        *_table("ipv4", "raw", _zones(topology, ports)),
         *_table("ipv4", "nat", _no_host_nat(ports)),
         *_table("ipv6", "filter", _no_ipv6(ports)),
     ]
@@ -187,7 +178,7 @@ def _filter(topology: model.Topology, ports: list[model.Port]) -> dict[str, list
         chains[into] = list(_ingress(topology, port))
         chains[out] = list(_egress(topology, port, source))
         chains[source] = [
-            *(f"-s {ip.address}/32 -m mac --mac-source {port.mac} -j RETURN" for ip in port.fixed_ips),
+            *(f"-s {_prefix(p.ip_address)} -m mac --mac-source {p.mac_address} -j RETURN" for p in port.pairs),
             "-j DROP",
         ]
     chains[f"{P}chain"].append("-j ACCEPT")
@@ -217,15 +208,17 @@ def _egress(topology: model.Topology, port: model.Port, source: str) -> Iterator
     yield f"-j {P}fallback"
 
 
-def _rules(topology: model.Topology, port: model.Port, direction: str) -> list[str]:
+def _rules(topology: model.Topology, port: model.Port, direction: model.Direction) -> list[str]:
     """Rules of all groups of a port, one after the other, duplicates left out."""
     texts = (
         rule_text(rule, set_name(rule.remote_group) if rule.remote_group else None)
-        for group in port.security_groups
-        for rule in topology.security_groups[group].rules
-        if rule.direction == direction
+        for rule in topology.rules_of(port, direction)
     )
     return list(dict.fromkeys(texts))
+
+
+def _prefix(address: str) -> str:
+    return address if "/" in address else f"{address}/32"
 
 
 def _zone(port: model.Port) -> Resource:
@@ -236,13 +229,14 @@ def _zone(port: model.Port) -> Resource:
     return Zone(slice=SLICE, device=names.device("qbr", port.id), zone=port.zone or 0)
 
 
-def _zones(ports: list[model.Port]) -> dict[str, list[str]]:
-    """A conntrack zone for each port, so that equal addresses of two projects are two connections."""
+def _zones(topology: model.Topology, ports: list[model.Port]) -> dict[str, list[str]]:
+    """A conntrack zone for each port whose connections are tracked: equal addresses of two projects are two."""
     rules = []
     for port in sorted(ports, key=lambda p: p.id):
         tap, qvb = names.device("tap", port.id), names.device("qvb", port.id)
+        tracking = f"--zone {port.zone}" if topology.is_stateful(port) else "--notrack"
         for match in (f"-m physdev --physdev-in {qvb}", f"-i {qvb}", f"-m physdev --physdev-in {tap}"):
-            rules.append(f"{match} -j CT --zone {port.zone}")
+            rules.append(f"{match} -j CT {tracking}")
     return {"PREROUTING": [f"-j {P}PREROUTING"], f"{P}PREROUTING": rules}
 
 

@@ -36,6 +36,7 @@ def _moving(topology: model.Topology) -> Iterator[tuple[str, tuple[str, ...], st
     for port in topology.ports.values():
         if port.leaving:
             yield port.label, port.leaving, port.node
-    for floating in topology.floating_ips.values():
+    outer = {floating.address: floating for floating in topology.floating_ips.values()}
+    for floating in (outer | {one.address: one for one in topology.port_forwardings.values()}).values():
         if floating.leaving:
             yield f"floating IP {floating.address}", floating.leaving, topology.routers[floating.router].node

@@ -120,7 +120,11 @@ def security_groups(topology: raw.Raw) -> dict[tuple[str, str], model.SecurityGr
             if name == "default" or not any(rule.direction == "egress" for rule in rules):
                 rules.add(model.Rule(direction="egress"))
             found[project, name] = model.SecurityGroup(
-                id=known[name], project=project, name=name, rules=tuple(sorted(rules, key=repr))
+                id=known[name],
+                project=project,
+                name=name,
+                rules=tuple(sorted(rules, key=repr)),
+                stateful=group.stateful,
             )
     return found
 

@@ -97,6 +97,8 @@ class Pins:
             if pin.scope not in scopes or not wish.fits(pin.scope, pin.value):
                 continue
             other = self._used.get(pin.place)
+            if other and other.id == wish.id:
+                continue  # another one of the several that it has
             if other:
                 self._tell_taken(other, (pin.scope, pin.value), wish.name, ", as topology.lock.yml says")
             elif pin.place in self._reserved:

@@ -12,7 +12,7 @@ import dataclasses
 import typing
 
 from ..topology import model, raw
-from ..topology.checks.instances import home
+from ..topology.checks.addresses import home
 from ..topology.relations import NetworkKey, attachments, ways_out
 from ..topology.source import Path
 from . import ids
@@ -21,10 +21,15 @@ from .objects import NetworkPlan
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AddressPlan:
-    """An address that is written down, or any of the first of these subnets that has one."""
+    """An address that is written down, or any of the first of these subnets that has one.
+
+    `fixed` is what was written of an instance's address, and `below` where that is, seen from its port.
+    """
 
     subnets: tuple[model.Subnet, ...]
     address: str | None = None
+    fixed: raw.FixedIp = dataclasses.field(default_factory=raw.FixedIp)
+    below: Path = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,6 @@ class PortPlan:
     file: str
     path: Path
     mac: str | None = None
-    floating_ip: str | None = None  # as in raw.Port
 
 
 class Planner:
@@ -96,7 +100,7 @@ class Planner:
                 yield PortPlan(
                     port=_port(planned, "router_interface", router.id, label, router.node, project, subnet.id),
                     network=planned,
-                    addresses=(AddressPlan(subnets=(subnet,), address=subnet.gateway_ip),),
+                    addresses=(AddressPlan(subnets=(subnet,), address=item.address),),
                     file=file,
                     path=item.path,
                 )
@@ -113,7 +117,6 @@ class Planner:
                     file=self.topology.project_file(project),
                     path=("instances", name, "ports", index),
                     mac=port.mac,
-                    floating_ip=port.floating_ip,
                 )
 
     def _instance_port(self, planned: NetworkPlan, instance: model.Instance, of: raw.Port) -> model.Port:
@@ -124,19 +127,37 @@ class Planner:
         secure = default if of.port_security_enabled is None else of.port_security_enabled
         names = ("default",) if of.security_groups is None else of.security_groups
         groups = tuple(sorted(self.groups[instance.project, name].id for name in names)) if secure else ()
-        return dataclasses.replace(port, id=of.id or port.id, security_groups=groups, port_security_enabled=secure)
+        pairs = [
+            model.AddressPair(ip_address=pair.ip_address, mac_address=pair.mac_address or "")
+            for pair in of.allowed_address_pairs
+        ]
+        return dataclasses.replace(
+            port,
+            id=of.id or port.id,
+            security_groups=groups,
+            port_security_enabled=secure,
+            allowed_address_pairs=tuple(pairs),
+        )
 
     def _addresses(self, planned: NetworkPlan, of: raw.Port) -> tuple[AddressPlan, ...]:
-        network = planned.network
-        if not network.subnets:
+        if not planned.network.subnets:
             return ()
-        if of.fixed_ip and (subnet := home(planned.raw, of.fixed_ip)):
-            name = next(name for name, inner in planned.raw.subnets.items() if inner is subnet)
-            return (AddressPlan(subnets=(planned.subnet(name),), address=of.fixed_ip),)
-        if of.floating_ip is None:
-            return (AddressPlan(subnets=network.subnets),)
+        return tuple(
+            AddressPlan(subnets=self._subnets(planned, fixed), address=fixed.ip_address, fixed=fixed, below=below)
+            for below, fixed in of.addresses
+        )
+
+    def _subnets(self, planned: NetworkPlan, fixed: raw.FixedIp) -> tuple[model.Subnet, ...]:
+        """Those that an address may be of: of what is reached from outside, those from which a router leads there."""
+        network = planned.network
+        if fixed.subnet:
+            return (planned.subnet(fixed.subnet),)
+        if fixed.ip_address and (subnet := home(planned.raw, fixed.ip_address)):
+            return (planned.subnet(next(name for name, inner in planned.raw.subnets.items() if inner is subnet)),)
+        if fixed.floating_ip is None and not fixed.port_forwardings:
+            return network.subnets
         routed = self._ways_out[network.project].get(network.name, {})
-        return (AddressPlan(subnets=tuple(s for s in network.subnets if s.name in routed)),)
+        return tuple(subnet for subnet in network.subnets if subnet.name in routed)
 
 
 def _port(

@@ -3,10 +3,13 @@
 """Routing: what Neutron's L3 agent builds (datapath.md 2).
 
 Each router is a namespace `qrouter-<id>`: a `qr-` device for each project network, a `qg-` device for the external one,
-source NAT behind its gateway address, and for each floating IP its address on `qg-` and a pair of NAT rules.
+source NAT behind its gateway address, and for each floating IP its address on `qg-` and a pair of NAT rules, or one for
+each of its ports that leads somewhere.
 """
 
 from __future__ import annotations
+
+import typing
 
 from ...module_utils.state import Chain, Namespace, Resource, Route, chain_prefix
 from ..topology import model
@@ -49,17 +52,31 @@ def _router(topology: model.Topology, router: model.Router) -> list[Resource]:
     ports = [p for p in topology.ports_on(router.node) if p.device == router.id]
     inside = [p for p in ports if p.owner == "router_interface"]
     gateway = next((p for p in ports if p.owner == "router_gateway"), None)
-    floating = sorted((f for f in topology.floating_ips.values() if f.router == router.id), key=lambda f: f.address)
+    outer = _Outer(
+        floating=sorted((f for f in topology.floating_ips.values() if f.router == router.id), key=lambda f: f.address),
+        forwardings=sorted((f for f in topology.port_forwardings.values() if f.router == router.id), key=_external),
+    )
     resources: list[Resource] = [Namespace(slice=SLICE, name=namespace, sysctls=dict(SYSCTLS))]
     for port in inside:
         resources += plug.into_namespace(topology, SLICE, port, "qr-", namespace, _addresses(topology, port))
     if gateway:
-        addresses = (*_addresses(topology, gateway), *(f"{f.address}/32" for f in floating))
-        late = any(f.leaving for f in floating)
+        hosts = {f.address: f.leaving for f in outer.floating} | {f.address: f.leaving for f in outer.forwardings}
+        addresses, late = (*_addresses(topology, gateway), *(f"{h}/32" for h in hosts)), any(hosts.values())
         resources += plug.into_namespace(topology, SLICE, gateway, "qg-", namespace, addresses, late)
     resources += _routes(topology, router, namespace, gateway)
     cidrs = sorted({topology.subnet(ip.subnet).cidr for port in inside for ip in port.fixed_ips})
-    return resources + _rules(router, namespace, inside, cidrs, gateway, floating)
+    return resources + _rules(router, namespace, inside, cidrs, gateway, outer)
+
+
+class _Outer(typing.NamedTuple):
+    """What a router's floating IPs lead to."""
+
+    floating: list[model.FloatingIp]
+    forwardings: list[model.PortForwarding]
+
+
+def _external(forwarding: model.PortForwarding) -> tuple[str, str, tuple[int, int]]:
+    return forwarding.address, forwarding.protocol, forwarding.external_ports
 
 
 def _addresses(topology: model.Topology, port: model.Port) -> tuple[str, ...]:
@@ -78,6 +95,9 @@ def _routes(
             if subnet.id not in mine:
                 routes.append(Route(slice=SLICE, namespace=namespace, destination=subnet.cidr, device=device))
             elif subnet.gateway_ip:
+                if not subnet.holds(subnet.gateway_ip):  # somewhere on the same wire
+                    on_link = f"{subnet.gateway_ip}/32"
+                    routes.append(Route(slice=SLICE, namespace=namespace, destination=on_link, device=device))
                 routes.append(
                     Route(
                         slice=SLICE, namespace=namespace, destination="0.0.0.0/0", device=device, via=subnet.gateway_ip
@@ -106,7 +126,7 @@ def _rules(
     inside: list[model.Port],
     cidrs: list[str],
     gateway: model.Port | None,
-    floating: list[model.FloatingIp],
+    outer: _Outer,
 ) -> list[Resource]:
     """The rule set of a router, table by table (datapath.md 2.4)."""
     qr = [names.device("qr-", p.id) for p in inside]
@@ -115,7 +135,7 @@ def _rules(
     tables = {
         "filter": _filter(qr, qg, cidrs, router.enable_snat),
         "mangle": _mangle(qr, qg, router.enable_snat),
-        "nat": _nat(qg, gateway_ip, router.enable_snat, floating),
+        "nat": _nat(qg, gateway_ip, router.enable_snat, outer),
     }
     return [
         Chain(slice=SLICE, namespace=namespace, family="ipv4", table=table, name=name, rules=tuple(rules))
@@ -167,12 +187,11 @@ def _mangle(qr: list[str], qg: str | None, enable_snat: bool) -> dict[str, list[
     }
 
 
-def _nat(
-    qg: str | None, gateway_ip: str | None, enable_snat: bool, floating: list[model.FloatingIp]
-) -> dict[str, list[str]]:
+def _nat(qg: str | None, gateway_ip: str | None, enable_snat: bool, outer: _Outer) -> dict[str, list[str]]:
     """Metadata requests to the proxy, floating IPs both ways, and everybody else behind the gateway address."""
-    dnat = [f"-d {f.address}/32 -j DNAT --to-destination {f.fixed_ip}" for f in floating]
-    own = [f"-s {f.fixed_ip}/32 -j SNAT --to-source {f.address} --random-fully" for f in floating]
+    dnat = [f"-d {f.address}/32 -j DNAT --to-destination {f.fixed_ip}" for f in outer.floating]
+    own = [f"-s {f.fixed_ip}/32 -j SNAT --to-source {f.address} --random-fully" for f in outer.floating]
+    forwarded = {f"{P}pf-{f.id[: names.ID_LENGTH]}": [_forwarding(f)] for f in outer.forwardings}
     snat = [f"-j {P}float-snat"]
     if qg and enable_snat:
         snat.append(f"-o {qg} -j SNAT --to-source {gateway_ip} --random-fully")
@@ -187,10 +206,24 @@ def _nat(
         "PREROUTING": [f"-j {P}PREROUTING"],
         "OUTPUT": [f"-j {P}OUTPUT"],
         "POSTROUTING": [f"-j {P}POSTROUTING", f"-j {P}bottom"],
-        f"{P}PREROUTING": [f"{TO_METADATA} -j REDIRECT --to-ports {names.METADATA_PORT}", *dnat],
+        f"{P}PREROUTING": [
+            f"{TO_METADATA} -j REDIRECT --to-ports {names.METADATA_PORT}",
+            *dnat,
+            *([f"-j {P}fip-pf"] if forwarded else []),
+        ],
         f"{P}OUTPUT": dnat,
         f"{P}POSTROUTING": between,  # no source NAT between project networks
         f"{P}bottom": ['-m comment --comment "Perform source NAT on outgoing traffic." ' + f"-j {P}snat"],
         f"{P}snat": snat,
         f"{P}float-snat": own,
+        **({f"{P}fip-pf": [f"-j {chain}" for chain in forwarded]} if forwarded else {}),
+        **forwarded,
     }
+
+
+def _forwarding(of: model.PortForwarding) -> str:
+    """A range keeps its order: the kernel is told which external port leads to the first internal one."""
+    (first, last), (low, high) = of.external_ports, of.internal_ports
+    asked, inner = (str(first), str(low)) if first == last else (f"{first}:{last}", f"{low}-{high}/{first}")
+    match = f"-d {of.address}/32 -p {of.protocol} -m {of.protocol} --dport {asked}"
+    return f"{match} -j DNAT --to-destination {of.fixed_ip}:{inner}"

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""What security groups say about a packet that opens a connection.
+"""What security groups say about a packet that opens a connection, and about the answer to it.
 
-Written from Neutron's API and not from our iptables rules, so that verification compares two independent readings.
+Written from Neutron's API and not from our rules on nodes, so that verification compares two independent readings.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import dataclasses
 import ipaddress
 
 from ..topology import model
+from ..topology.words import PROTOCOLS
 
-ECHO_REQUEST = 8
-NUMBERS = {"icmp": "1", "tcp": "6", "udp": "17"}
+ECHO_REPLY, ECHO_REQUEST = 0, 8
+EPHEMERAL = (32768, 60999)  # the first and the last port that a client may have
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +27,47 @@ class Side:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What is asked for: an ICMP echo ("icmp"), or a port of "tcp" or "udp"."""
+    """What is asked for: an ICMP echo ("icmp"), a port of "tcp" or "udp", or any other protocol by its name."""
 
     protocol: str
     port: int | None = None
+    icmp_type: int = ECHO_REQUEST
 
     def __str__(self) -> str:
         return self.protocol if self.port is None else f"{self.protocol}/{self.port}"
 
 
 def allows(topology: model.Topology, source: Side, destination: Side, service: Service) -> bool:
-    """Whether it leaves the source and enters the destination; answers follow by themselves."""
+    """Whether it leaves the source and enters the destination."""
     return _passes(topology, source.port, "egress", destination.address, service) and _passes(
         topology, destination.port, "ingress", source.address, service
     )
+
+
+def reaches(topology: model.Topology, source: Side, destination: Side, service: Service) -> bool:
+    """Whether it is allowed, and so is the answer."""
+    return allows(topology, source, destination, service) and _answers(topology, source, destination, service)
+
+
+def _answers(topology: model.Topology, source: Side, destination: Side, service: Service) -> bool:
+    """Answers follow by themselves; those of stateless groups need rules."""
+    if service.protocol == "icmp":
+        replies = [dataclasses.replace(service, icmp_type=ECHO_REPLY)]
+    else:
+        ports = EPHEMERAL if service.port is not None else (None,)
+        replies = [dataclasses.replace(service, port=port) for port in ports]
+    return all(
+        _tracks(topology, side.port) or _passes(topology, side.port, direction, remote, reply)
+        for side, direction, remote in (
+            (destination, "egress", source.address),
+            (source, "ingress", destination.address),
+        )
+        for reply in replies
+    )
+
+
+def _tracks(topology: model.Topology, port: model.Port | None) -> bool:
+    return port is None or all(topology.security_groups[group].stateful for group in port.security_groups)
 
 
 def _passes(topology: model.Topology, port: model.Port | None, direction: str, remote: str, service: Service) -> bool:
@@ -55,18 +83,23 @@ def _passes(topology: model.Topology, port: model.Port | None, direction: str, r
 def _speaks_of(rule: model.Rule, service: Service) -> bool:
     if rule.protocol in (None, "0"):
         return True
-    if rule.protocol not in (service.protocol, NUMBERS[service.protocol]):
+    name = PROTOCOLS.get(int(rule.protocol), rule.protocol) if rule.protocol.isdigit() else rule.protocol
+    if name != service.protocol:
         return False
-    if service.protocol == "icmp":
-        return rule.icmp_type in (None, ECHO_REQUEST) and rule.icmp_code in (None, 0)
+    if name == "icmp":
+        return rule.icmp_type in (None, service.icmp_type) and rule.icmp_code in (None, 0)
     return rule.port_range is None or rule.port_range[0] <= (service.port or 0) <= rule.port_range[1]
 
 
 def _includes(topology: model.Topology, rule: model.Rule, remote: str) -> bool:
-    """A rule without any remote speaks of everybody; members of a remote group are known by their fixed IPs."""
+    """A rule without any remote speaks of everybody; members of a group are known by all addresses they may use."""
     if rule.remote_group:
-        members = (p for p in topology.ports.values() if rule.remote_group in p.security_groups)
-        return any(ip.address == remote for p in members for ip in p.fixed_ips)
-    if rule.remote_ip_prefix:
-        return ipaddress.IPv4Address(remote) in ipaddress.IPv4Network(rule.remote_ip_prefix)
-    return True
+        members = [p for p in topology.ports.values() if rule.remote_group in p.security_groups]
+        fixed = [ip.address for port in members for ip in port.fixed_ips]
+        allowed = [pair.ip_address for port in members for pair in port.allowed_address_pairs]
+        return any(_holds(address, remote) for address in (*fixed, *allowed))
+    return rule.remote_ip_prefix is None or _holds(rule.remote_ip_prefix, remote)
+
+
+def _holds(prefix: str, address: str) -> bool:
+    return ipaddress.IPv4Address(address) in ipaddress.IPv4Network(prefix)

@@ -17,6 +17,8 @@ import typing
 
 NetworkType = typing.Literal["flat", "vlan", "vxlan", "gre"]
 TUNNELS: typing.Final = ("vxlan", "gre")
+Direction = typing.Literal["ingress", "egress"]
+DIRECTIONS: typing.Final[tuple[Direction, ...]] = typing.get_args(Direction)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,14 @@ class FixedIp:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPair:
+    """What a port may say it is: an IPv4 address or prefix, and the MAC that goes with it."""
+
+    ip_address: str  # an address is written without a prefix length
+    mac_address: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
     """A network card in the words of Neutron, and where it is plugged."""
 
@@ -109,8 +119,15 @@ class Port:
     fixed_ips: tuple[FixedIp, ...]
     security_groups: tuple[str, ...] = ()  # ids; only of instances
     port_security_enabled: bool = True
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
     zone: int | None = None  # conntrack zone, of instances
     leaving: tuple[str, ...] = ()  # other nodes that may still answer for an address of it
+
+    @property
+    def pairs(self) -> tuple[AddressPair, ...]:
+        """All that it may say it is: its allowed address pairs, and its fixed IPs with its own MAC."""
+        fixed = (AddressPair(ip_address=ip.address, mac_address=self.mac) for ip in self.fixed_ips)
+        return tuple(dict.fromkeys([*self.allowed_address_pairs, *fixed]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +141,22 @@ class FloatingIp:
     port: str  # id
     fixed_ip: str
     leaving: tuple[str, ...] = ()  # other nodes that may still answer for it
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortForwarding:
+    """Ports of an external address that lead to as many ports of a fixed address, through one router."""
+
+    id: str
+    project: str
+    address: str
+    router: str  # id
+    port: str  # id
+    fixed_ip: str
+    protocol: typing.Literal["tcp", "udp"]
+    external_ports: tuple[int, int]  # first and last
+    internal_ports: tuple[int, int]
+    leaving: tuple[str, ...] = ()  # other nodes that may still answer for the external address
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +181,7 @@ class Router:
 class Rule:
     """A security group rule for IPv4. `protocol` is a name that iptables prints, a number as text, or None for any."""
 
-    direction: typing.Literal["ingress", "egress"]
+    direction: Direction
     protocol: str | None = None
     port_range: tuple[int, int] | None = None  # tcp, udp, sctp, dccp: first and last destination port
     icmp_type: int | None = None
@@ -165,6 +198,7 @@ class SecurityGroup:
     project: str
     name: str
     rules: tuple[Rule, ...]
+    stateful: bool = True  # False: answers need rules of their own
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +233,7 @@ class Topology:
     security_groups: dict[str, SecurityGroup]
     instances: dict[str, Instance]
     local_vlans: dict[str, dict[str, int]]  # node -> network id -> VLAN of br-int on that node
+    port_forwardings: dict[str, PortForwarding] = dataclasses.field(default_factory=dict)
 
     def ports_on(self, node: str) -> list[Port]:
         """Ports plugged on a node, in the order of their ids."""
@@ -207,6 +242,24 @@ class Topology:
     def networks_on(self, node: str) -> list[Network]:
         """Networks that have a port on a node: the ones it needs a local VLAN for."""
         return [self.networks[i] for i in sorted({p.network for p in self.ports_on(node)})]
+
+    def rules_of(self, port: Port, direction: Direction) -> list[Rule]:
+        """What the groups of a port allow in one direction, the same rule once."""
+        groups = (self.security_groups[id_] for id_ in port.security_groups)
+        return list(dict.fromkeys(rule for g in groups for rule in g.rules if rule.direction == direction))
+
+    def is_stateful(self, port: Port) -> bool:
+        """Whether the answers of what the groups of a port allow pass by themselves."""
+        return all(self.security_groups[id_].stateful for id_ in port.security_groups)
+
+    def remote_groups(self, ports: typing.Collection[Port]) -> dict[str, tuple[str, ...]]:
+        """Groups that the rules of some ports speak of, and the addresses and prefixes of their members, sorted."""
+        rules = (r for p in ports for direction in DIRECTIONS for r in self.rules_of(p, direction))
+        members: dict[str, set[str]] = {rule.remote_group: set() for rule in rules if rule.remote_group}
+        for port in self.ports.values():
+            for group in members.keys() & set(port.security_groups):
+                members[group].update(pair.ip_address for pair in port.pairs)
+        return {group: tuple(sorted(members[group])) for group in sorted(members)}
 
     def subnet(self, id_: str) -> Subnet:
         """A subnet by id."""

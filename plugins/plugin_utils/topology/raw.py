@@ -14,7 +14,7 @@ import typing
 from ..third_party import pydantic
 from .model import Node
 from .parts import IDENTITY, MTU, Part, Route, Short, Subnet
-from .source import Sources
+from .source import Path, Sources
 from .words import (
     Address,
     BridgeName,
@@ -25,6 +25,7 @@ from .words import (
     Mac,
     Mtu,
     Name,
+    OwnAddress,
     Ports,
     Protocol,
     RemotePrefix,
@@ -141,7 +142,10 @@ class RouterSubnet(Short):
     short = "subnet"
 
     network: Name | None = pydantic.Field(default=None, description="Needed where two have a subnet of that name.")
-    subnet: Name = pydantic.Field(description="Name of the subnet, in which the router gets the gateway's address.")
+    subnet: Name = pydantic.Field(description="Name of the subnet.")
+    fixed_ip: Address | None = pydantic.Field(
+        default=None, description="The router's address in it. Left out, it is the gateway's."
+    )
 
 
 class Router(Part):
@@ -194,16 +198,79 @@ class Rule(Part):
 class SecurityGroup(Part):
     """Rules that allow. As in Neutron a group that lists no egress rule lets everything out.
 
+    Of a group that is not `stateful` the answers need rules of their own: its connections are not tracked.
+
     A group called `default` adds its rules to those that Neutron gives the default group of each project: everything in
     from ports of the same group, everything out.
     """
 
     id: Uuid | None = IDENTITY
+    stateful: bool = pydantic.Field(default=True, description="Whether answers pass without rules of their own.")
     rules: Items[Rule] = pydantic.Field(default=(), description="What is allowed; everything else is denied.")
 
 
+class PortForwarding(Part):
+    """Ports of an external address that lead to ports of a fixed one; the others may lead to other instances."""
+
+    floating_ip: Address = pydantic.Field(description="The external address, which several may share.")
+    protocol: typing.Literal["tcp", "udp"]
+    external_port: Ports = pydantic.Field(description="Port of the external address, or first:last.")
+    internal_port: Ports | None = pydantic.Field(
+        default=None, description="Port of the fixed address, or as many of them. Left out, it is the same."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> PortForwarding:
+        outer, inner = self.external_port, self.internal
+        if outer[1] - outer[0] != inner[1] - inner[0]:
+            raise wrong("external_port and internal_port are not of the same length", "each port leads to one")
+        return self
+
+    @property
+    def internal(self) -> tuple[int, int]:
+        """First and last port of the fixed address."""
+        ports: tuple[int, int] = self.internal_port or self.external_port
+        return ports
+
+
+FLOATING_IP: typing.Final[typing.Any] = pydantic.Field(
+    default=None, description="External address that leads to this one, or `true` for a free one of the pools."
+)
+FORWARDINGS: typing.Final[typing.Any] = pydantic.Field(
+    default=(), description="Ports of external addresses that lead to this one."
+)
+
+
+class FixedIp(Short):
+    """One address of a port."""
+
+    short = "ip_address"
+
+    ip_address: Address | None = pydantic.Field(default=None, description="Left out, it is a free one.")
+    subnet: Name | None = pydantic.Field(default=None, description="Subnet that it is of. Left out, any.")
+    floating_ip: FloatingIp = FLOATING_IP
+    port_forwardings: Items[PortForwarding] = FORWARDINGS
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the other addresses of its port."""
+        return self.subnet or "", self.ip_address or ""
+
+
+class AddressPair(Short):
+    """An address that a port may use beside its fixed IP, as that of a virtual router."""
+
+    short = "ip_address"
+
+    ip_address: OwnAddress = pydantic.Field(description="An address or a prefix.")
+    mac_address: Mac | None = pydantic.Field(default=None, description="Left out, it is the port's own.")
+
+
 class Port(Short):
-    """A network card of an instance, known within it by its name, or else by its network."""
+    """A network card of an instance, known within it by its name, or else by its network.
+
+    Of its one address it says what a FixedIp says; several stand in `fixed_ips`, and DHCP gives the first one.
+    """
 
     short = "network"
 
@@ -212,16 +279,44 @@ class Port(Short):
     name: Name | None = pydantic.Field(default=None, description="Needed where an instance is in a network twice.")
     fixed_ip: Address | None = pydantic.Field(default=None, description="Left out, it is a free one of the network.")
     mac: Mac | None = pydantic.Field(default=None, description="Left out, it is derived from the port's id.")
-    floating_ip: FloatingIp = pydantic.Field(
-        default=None, description="External address that leads to this port, or `true` for a free one of the pools."
+    floating_ip: FloatingIp = FLOATING_IP
+    port_forwardings: Items[PortForwarding] = FORWARDINGS
+    fixed_ips: Items[FixedIp] = pydantic.Field(
+        default=(), description="Several addresses, each with what leads to it. Excludes the three for a single one."
     )
     security_groups: Items[Name] | None = pydantic.Field(default=None, description="Left out, it is in `default`.")
     port_security_enabled: bool | None = pydantic.Field(default=None, description="Left out, as the network says.")
+    allowed_address_pairs: Items[AddressPair] = pydantic.Field(
+        default=(), max_length=10, description="What else it may say it is."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Port:
+        single = [
+            key for key in ("fixed_ip", "floating_ip", "port_forwardings") if getattr(self, key) not in (None, ())
+        ]
+        if self.fixed_ips and single:
+            raise wrong(f"fixed_ips and {single[0]} exclude each other", "write it at one of fixed_ips")
+        return self
 
     @property
     def key(self) -> str:
         """What tells it from the other ports of its instance."""
         return self.name or self.network
+
+    @property
+    def addresses(self) -> list[tuple[Path, FixedIp]]:
+        """Its addresses, each with the path below the port at which it says what leads to it."""
+        if self.fixed_ips:
+            return [(("fixed_ips", index), fixed) for index, fixed in enumerate(self.fixed_ips)]
+        # What was checked here is not to be checked again: a floating IP "" has been written as `true`.
+        single = FixedIp.model_construct(
+            ip_address=self.fixed_ip,
+            subnet=None,
+            floating_ip=self.floating_ip,
+            port_forwardings=self.port_forwardings,
+        )
+        return [((), single)]
 
 
 class Instance(Part):

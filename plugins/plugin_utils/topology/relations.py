@@ -28,12 +28,18 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A subnet of a project, and where its router names it."""
+    """A subnet of a project, the address of a router in it, and where that router names it."""
 
     network: str
     name: str
     subnet: Subnet
+    address: str | None
     path: Path
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether the subnet's instances send by this router what leaves the subnet."""
+        return self.address is not None and self.address == self.subnet.gateway_ip
 
 
 def candidates(raw: Raw, project: str, wanted: RouterSubnet) -> list[tuple[str, str]]:
@@ -55,17 +61,19 @@ def attachments(raw: Raw, project: str, name: str) -> list[Attachment]:
             ((network, subnet),) = meant
             of = raw.projects[project].networks[network].subnets[subnet]
             path = ("routers", name, "subnets", index)
-            found.append(Attachment(network=network, name=subnet, subnet=of, path=path))
+            address = wanted.fixed_ip or of.gateway_ip
+            found.append(Attachment(network=network, name=subnet, subnet=of, address=address, path=path))
     return found
 
 
 def ways_out(raw: Raw, project: str) -> dict[str, dict[str, str]]:
-    """For each network of a project the subnets that a router joins to an external network: subnet -> router."""
+    """For each network of a project the subnets whose gateway leads to an external network: subnet -> router."""
     found: dict[str, dict[str, str]] = {}
     for name, router in raw.projects[project].routers.items():
         if router.external_network in raw.provider.external_networks:
             for item in attachments(raw, project, name):
-                found.setdefault(item.network, {}).setdefault(item.name, name)
+                if item.is_gateway:
+                    found.setdefault(item.network, {}).setdefault(item.name, name)
     return found
 
 

@@ -157,6 +157,14 @@ def _key_pair(text: str) -> str:
     return line
 
 
+def _own_address(text: str) -> str:
+    """An address or a prefix that a port may use; an address is written without its length."""
+    prefix = _prefix(text)
+    if prefix.endswith("/0"):
+        raise wrong(f"'{prefix}' is every address", "write 'port_security_enabled: false' for a port that may use any")
+    return prefix.removesuffix("/32")
+
+
 def _any_prefix(text: str) -> str | None:
     prefix = _prefix(text)
     return None if prefix == "0.0.0.0/0" else prefix
@@ -213,6 +221,7 @@ Device = typing.Annotated[str, pydantic.AfterValidator(_device), _shape(_DEVICE.
 BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge), _shape(_BRIDGE.pattern, "br-ex")]
 Address = typing.Annotated[str, pydantic.AfterValidator(address), _shape(_IPV4, "192.168.1.1")]
 Prefix = typing.Annotated[str, pydantic.AfterValidator(_prefix), _shape(_PREFIX, "192.168.1.0/24")]
+OwnAddress = typing.Annotated[str, pydantic.AfterValidator(_own_address), _shape(_PREFIX, "192.168.1.100")]
 Cidr = typing.Annotated[str, pydantic.AfterValidator(_cidr), _shape(_PREFIX, "192.168.1.0/24")]
 RemotePrefix = typing.Annotated[
     typing.Annotated[str, _shape(_PREFIX, "203.0.113.0/24")] | None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 
-from ..raw import Raw
+from ..raw import Port, Raw
 from ..relations import ways_out
 from ..source import Path, Report
 from .subnets import in_pools, unusable
@@ -22,6 +22,7 @@ class Wish:
     label: str
     address: str
     networks: frozenset[str]
+    shared: bool = False  # whether others of the same label may have it, too
 
 
 def check(raw: Raw, report: Report) -> None:
@@ -32,7 +33,7 @@ def check(raw: Raw, report: Report) -> None:
             continue  # told where the network is named
         if message := _refusal(raw, wish):
             report.add(raw.project_file(wish.project), wish.path, message)
-        elif other := taken.get(wish.address):
+        elif (other := taken.get(wish.address)) and (not (wish.shared and other.label == wish.label)):
             message = f"{wish.address} is already taken by {other.label}"
             report.add(raw.project_file(wish.project), wish.path, message)
         taken.setdefault(wish.address, wish)
@@ -67,9 +68,26 @@ def _wishes(raw: Raw) -> typing.Iterator[Wish]:
                 yield Wish(project=project, path=path, label=label, address=router.external_ip, networks=networks)
         for name, instance in of.instances.items():
             for index, port in enumerate(instance.ports):
-                if port.floating_ip:
-                    path = ("instances", name, "ports", index, "floating_ip")
-                    label = f"{project}/{name}:{port.key}"
-                    ways = (of.routers[router].external_network for router in out.get(port.network, {}).values())
-                    networks = frozenset(way for way in ways if way)
-                    yield Wish(project=project, path=path, label=label, address=port.floating_ip, networks=networks)
+                ways = (of.routers[router].external_network for router in out.get(port.network, {}).values())
+                networks = frozenset(way for way in ways if way)
+                path = ("instances", name, "ports", index)
+                yield from _port_wishes(project, path, f"{project}/{name}:{port.key}", port, networks)
+
+
+def _port_wishes(project: str, path: Path, label: str, port: Port, networks: frozenset[str]) -> typing.Iterator[Wish]:
+    """Addresses that lead to a port alone, and those that it shares with other ports of its project."""
+    for below, fixed in port.addresses:
+        at = (*path, *below)
+        if fixed.floating_ip:
+            where = (*at, "floating_ip")
+            yield Wish(project=project, path=where, label=label, address=fixed.floating_ip, networks=networks)
+        for index, forwarding in enumerate(fixed.port_forwardings):
+            where = (*at, "port_forwardings", index, "floating_ip")
+            yield Wish(
+                project=project,
+                path=where,
+                label=f"port forwardings of project {project}",
+                address=forwarding.floating_ip,
+                networks=networks,
+                shared=True,
+            )

@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-from ..parts import Subnet
-from ..raw import ExternalNetwork, Network, Port
+from ..raw import Network, Port, SecurityGroup
 from ..source import Path
+from . import addresses, forwardings
+from .addresses import Taken
 from .routers import check_node
 from .scope import Scope
-from .subnets import unusable
-
-#: What has been given out in one network: address or MAC -> who has it.
-Taken = dict[tuple[str, str], str]
 
 
 def check(scope: Scope) -> None:
@@ -24,6 +21,7 @@ def check(scope: Scope) -> None:
         _check_keys(scope, path, instance.ports)
         for index, port in enumerate(instance.ports):
             _check_port(scope, (*path, "ports", index), port, taken, f"{name}:{port.key}")
+    forwardings.check(scope)
 
 
 def _check_keys(scope: Scope, path: Path, ports: tuple[Port, ...]) -> None:
@@ -43,15 +41,9 @@ def _check_port(scope: Scope, path: Path, port: Port, taken: Taken, label: str) 
         _tell_unknown_network(scope, path, port)
         return
     _check_security(scope, path, port, network)
-    for value, key in ((port.fixed_ip, "fixed_ip"), (port.mac, "mac")):
-        if value and (port.network, value) in taken:
-            scope.add((*path, key), f"{value} is already taken by {taken[port.network, value]}")
-        elif value:
-            taken[port.network, value] = label
-    if port.fixed_ip:
-        _check_address(scope, (*path, "fixed_ip"), port.fixed_ip, network)
-    if port.floating_ip is not None:
-        _check_floating(scope, (*path, "floating_ip"), port, network)
+    if port.mac:
+        addresses.check_taken(scope, (*path, "mac"), port.network, port.mac, taken, label)
+    addresses.check(scope, path, port, network, taken, label)
 
 
 def _tell_unknown_network(scope: Scope, path: Path, port: Port) -> None:
@@ -69,36 +61,21 @@ def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> N
         scope.known(at, "security group", group, sorted({"default", *scope.project.security_groups}))
         if group in groups[:index]:
             scope.add(at, f"'{group}' is listed twice")
+    _check_tracking(scope, path, groups)
     enabled = network.port_security_enabled if port.port_security_enabled is None else port.port_security_enabled
-    if groups and not enabled:
-        message = "a port without port security has no security groups"
-        scope.add((*path, "security_groups"), message, "leave them out or enable port_security_enabled")
+    for key, what in (("security_groups", "security groups"), ("allowed_address_pairs", "allowed address pairs")):
+        if getattr(port, key) and not enabled:
+            message = f"a port without port security has no {what}"
+            scope.add((*path, key), message, "leave them out or enable port_security_enabled")
+    for index, pair in enumerate(port.allowed_address_pairs):
+        if pair in port.allowed_address_pairs[:index]:
+            scope.add((*path, "allowed_address_pairs", index), f"{pair.ip_address} is listed twice")
 
 
-def _check_address(scope: Scope, path: Path, address: str, network: Network) -> None:
-    subnet = home(network, address)
-    if subnet is None:
-        cidrs = ", ".join(s.cidr for s in network.subnets.values())
-        where = f"outside {cidrs}" if cidrs else "given, but the network has no subnet"
-        scope.add(path, f"{address} is {where}")
-    elif message := unusable(subnet, address):
-        scope.add(path, message)
-    elif address == subnet.gateway_ip:
-        scope.add(path, f"{address} is the gateway's address")
-
-
-def home(network: Network | ExternalNetwork, address: str) -> Subnet | None:
-    """The subnet of a network that an address is in."""
-    found = (s for s in network.subnets.values() if not unusable(s, address).endswith(f"outside {s.cidr}"))
-    return next(found, None)
-
-
-def _check_floating(scope: Scope, path: Path, port: Port, network: Network) -> None:
-    ways = scope.ways_out.get(port.network, {})
-    if not network.subnets:
-        scope.add(path, "a floating IP needs a fixed address, and the network has no subnet")
-    elif not ways:
-        message = f"no router leads from network '{port.network}' to an external network"
-        scope.add(path, message, "add the subnet to a router that has an external_network")
-    elif port.fixed_ip and not any(network.subnets[name] is home(network, port.fixed_ip) for name in ways):
-        scope.add(path, f"no router leads from the subnet of {port.fixed_ip} to an external network")
+def _check_tracking(scope: Scope, path: Path, names: tuple[str, ...]) -> None:
+    """Connections of one port are all tracked, or none of them."""
+    known = {"default": SecurityGroup(), **scope.project.security_groups}
+    stateless = [name for name in names if name in known and not known[name].stateful]
+    if stateless and any(name in known and known[name].stateful for name in names):
+        hint = f"stateless: {', '.join(stateless)}"
+        scope.add((*path, "security_groups"), "a port's groups are all stateful or all stateless", hint)

@@ -88,5 +88,5 @@ def _check_subnets(raw: Raw, add: Add) -> None:
         for subnet in network.subnets
     ]
     for path, _name, subnet in found:
-        subnets.check(path, subnet, add)
+        subnets.check(path, subnet, add, external=True)
     subnets.check_overlaps([((*path, "cidr"), name, subnet) for path, name, subnet in found], add)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..raw import Project, Quota
+from ..raw import Port, Project, Quota
 from ..relations import has_dhcp
 from ..source import Path
 from .scope import Scope
@@ -42,7 +42,14 @@ def usage(project: Project) -> dict[str, int]:
         "subnets": sum(len(network.subnets) for network in networks),
         "ports": len(ports) + interfaces + sum(map(has_dhcp, networks)),
         "routers": len(routers),
-        "floating_ips": sum(port.floating_ip is not None for port in ports),
+        "floating_ips": _floating_ips(ports),
         "security_groups": len(project.security_groups),
         "security_group_rules": sum(len(group.rules) for group in project.security_groups.values()),
     }
+
+
+def _floating_ips(ports: list[Port]) -> int:
+    """One of each address that leads to one port alone, and one whose ports lead to several."""
+    fixed = [address for port in ports for _path, address in port.addresses]
+    shared = {forwarding.floating_ip for address in fixed for forwarding in address.port_forwardings}
+    return sum(address.floating_ip is not None for address in fixed) + len(shared)

@@ -65,14 +65,20 @@ def _check_references(scope: Scope, path: Path, router: Router) -> None:
 
 def _check_subnets(scope: Scope, name: str, router: Router, joined: dict[tuple[str, str], str]) -> None:
     items = attachments(scope.raw, scope.name, name)
-    for item in items:
+    for index, item in enumerate(items):
         subnet = (item.network, item.name)
-        if subnet in joined:
+        if subnet in joined and item.is_gateway:
+            hint = "" if joined[subnet] == name else "give this one another fixed_ip in it"
             whose = "this router" if joined[subnet] == name else f"router '{joined[subnet]}'"
-            scope.add(item.path, f"subnet '{item.name}' is already joined to {whose}")
-        elif not item.subnet.gateway_ip:
+            scope.add(item.path, f"subnet '{item.name}' is already joined to {whose}", hint)
+        elif subnet in [(other.network, other.name) for other in items[:index]]:
+            scope.add(item.path, f"subnet '{item.name}' is already joined to this router")
+        elif not item.address:
             scope.add(item.path, f"subnet '{item.name}' has no gateway_ip, which would be the router's address in it")
-        joined.setdefault(subnet, name)
+        elif not item.is_gateway and (message := subnets.unusable(item.subnet, item.address)):
+            scope.add((*item.path, "fixed_ip"), message)
+        if item.is_gateway:
+            joined.setdefault(subnet, name)
     unique = {(i.network, i.name): (i.path, i.name, i.subnet) for i in reversed(items)}
     outside = [((), subnet, of) for subnet, of in _external_subnets(scope.raw, router).items()]
     subnets.check_overlaps([*outside, *reversed(unique.values())], scope.add)
@@ -84,9 +90,12 @@ def _external_subnets(raw: Raw, router: Router) -> dict[str, Subnet]:
 
 
 def _check_routes(scope: Scope, path: Path, router: Router, name: str) -> None:
-    near = [item.subnet for item in attachments(scope.raw, scope.name, name)]
-    near += _external_subnets(scope.raw, router).values()
-    own = {item.gateway_ip for item in near[: len(router.subnets)]} | {router.external_ip}
+    inner, outer = attachments(scope.raw, scope.name, name), _external_subnets(scope.raw, router)
+    near = [*(item.subnet for item in inner), *outer.values()]
+    own = {*(item.address for item in inner), router.external_ip}
+    taken = {subnet.cidr: "it is one of the router's own subnets" for subnet in near}
+    if any(subnet.gateway_ip for subnet in outer.values()):
+        taken["0.0.0.0/0"] = f"it is the default route, which leads to '{router.external_network}'"
     destinations = [route.destination for route in router.routes]
     for index, route in enumerate(router.routes):
         at = (*path, "routes", index)
@@ -97,3 +106,5 @@ def _check_routes(scope: Scope, path: Path, router: Router, name: str) -> None:
             scope.add((*at, "nexthop"), f"{hop} is the router's own address")
         if route.destination in destinations[:index]:
             scope.add((*at, "destination"), f"{route.destination} has a route already")
+        elif route.destination in taken:
+            scope.add((*at, "destination"), f"{route.destination} needs no route: {taken[route.destination]}")

@@ -10,6 +10,8 @@ import typing
 from ..parts import Subnet
 from ..source import Path
 
+ON_LINK = "0.0.0.0"  # next hop of a destination that is on the wire itself (RFC 3442)
+
 
 class Add(typing.Protocol):
     """Tells a problem at a path of one file."""
@@ -18,15 +20,19 @@ class Add(typing.Protocol):
         """See Report.add."""
 
 
-def check(path: Path, subnet: Subnet, add: Add) -> None:
-    """One subnet: its gateway, its pools, its routes."""
-    if subnet.gateway_ip and (message := unusable(subnet, subnet.gateway_ip)):
+def check(path: Path, subnet: Subnet, add: Add, *, external: bool = False) -> None:
+    """One subnet: its gateway, its pools, its routes. The gateway of an external one may be any neighbour."""
+    gateway = subnet.gateway_ip
+    if gateway and (message := unusable(subnet, gateway)) and not (external and is_outside(subnet, gateway)):
         add((*path, "gateway_ip"), message, "write 'null' for a subnet without a gateway")
     _check_pools(path, subnet, add)
     destinations = [route.destination for route in subnet.host_routes]
-    for index, destination in enumerate(destinations):
-        if destination in destinations[:index]:
-            add((*path, "host_routes", index, "destination"), f"{destination} has a route already")
+    for index, route in enumerate(subnet.host_routes):
+        at = (*path, "host_routes", index)
+        if route.destination in destinations[:index]:
+            add((*at, "destination"), f"{route.destination} has a route already")
+        if route.nexthop != ON_LINK and is_outside(subnet, route.nexthop):
+            add((*at, "nexthop"), f"{route.nexthop} is outside {subnet.cidr}", "a next hop is a neighbour")
 
 
 def check_overlaps(found: typing.Iterable[tuple[Path, str, Subnet]], add: Add) -> None:
@@ -39,10 +45,15 @@ def check_overlaps(found: typing.Iterable[tuple[Path, str, Subnet]], add: Add) -
         before.append((name, subnet.net))
 
 
+def is_outside(subnet: Subnet, address: str) -> bool:
+    """Whether an address is not of a subnet's range."""
+    return ipaddress.IPv4Address(address) not in subnet.net
+
+
 def unusable(subnet: Subnet, address: str) -> str:
     """Why an address cannot be one of a subnet's hosts; "" when it can."""
     ip = ipaddress.IPv4Address(address)
-    if ip not in subnet.net:
+    if is_outside(subnet, address):
         return f"{address} is outside {subnet.cidr}"
     if ip in (subnet.net.network_address, subnet.net.broadcast_address):
         kind = "network" if ip == subnet.net.network_address else "broadcast"
