@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.errors import TenantnetError
 from ..plugin_utils.plan import lock
+from ..plugin_utils.plan.forget import forgotten
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -33,7 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             with lock.held(path):
                 before = lock.load(path)
                 if args["forget"]:
-                    after = lock.forgotten(before, args["forget"], list((task_vars or {})["groups"]["all"]))
+                    after = forgotten(before, args["forget"], list((task_vars or {})["groups"]["all"]))
                 else:
                     after = lock.confirmed(before, args["nodes"])
                 if not self._task.check_mode:

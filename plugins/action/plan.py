@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import pathlib
 import typing
 
@@ -15,11 +13,9 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.errors import TenantnetError
 from ..module_utils.state import SLICES, to_json
 from ..plugin_utils import plan, third_party
-from ..plugin_utils.plan import allocate, checks, guide, lock, moves
+from ..plugin_utils.plan import allocate, checks, guide, lock, moves, recorded
 from ..plugin_utils.topology import inventory, load, model
-from ..plugin_utils.topology.errors import TopologyErrors
-
-Vars = typing.Mapping[str, typing.Any]
+from ..plugin_utils.topology.errors import TopologyErrors, from_here
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -43,7 +39,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         hosts_file = pathlib.Path(variables.get("inventory_file") or "")
         try:
             third_party.require()
-            raw = load.load(topology, _hosts(variables), hosts_file)
+            raw = load.load(topology, inventory.hosts(variables), hosts_file)
             with lock.held(lock_file):
                 before = lock.load(lock_file)
                 resolved, after = allocate.resolve(raw, before)
@@ -51,32 +47,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     moves.check(resolved, args["hosts"])
                 if args["write_lock"] and not self._task.check_mode:
                     lock.write(lock_file, after)
+                    recorded.record(recorded.directory(lock_file), topology, raw, resolved, after)
             if args["write_lock"]:
                 result.update(_difference(lock_file, lock.dump(before), lock.dump(after)))
             result.update(_planned(resolved, args["slices"]), lock=str(lock_file))
         except TopologyErrors as exc:
-            raise AnsibleActionFail(str(exc.below(_from_here(topology.parent)))) from None
+            raise AnsibleActionFail(str(exc.below(from_here(topology.parent)))) from None
         except TenantnetError as exc:
             raise AnsibleActionFail(str(exc)) from None
         return result
-
-
-def _from_here(directory: pathlib.Path) -> str:
-    """A path that an editor opens from where ansible-playbook was called."""
-    relative = os.path.relpath(directory)
-    return str(directory) if relative.startswith("..") else relative
-
-
-def _hosts(variables: Vars) -> list[inventory.Host]:
-    """Every host of the inventory with its groups and variables, as plain data: Ansible's own types stay outside."""
-    return [
-        {
-            "name": str(name),
-            "groups": [str(group) for group in host["group_names"]],
-            "vars": json.loads(json.dumps({k: host[k] for k in host if k.startswith(inventory.PREFIX)}, default=str)),
-        }
-        for name, host in ((name, variables["hostvars"][name]) for name in variables["groups"]["all"])
-    ]
 
 
 def _difference(lock_file: pathlib.Path, before: str, after: str) -> dict[str, typing.Any]:

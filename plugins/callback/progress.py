@@ -35,6 +35,8 @@ from ansible import context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
+from ..module_utils.printable import printable_lines
+
 if typing.TYPE_CHECKING:
     from ansible.executor.stats import AggregateStats
     from ansible.executor.task_result import CallbackTaskResult
@@ -97,6 +99,13 @@ def messages(result: typing.Mapping[str, typing.Any]) -> list[str]:
     return [f"{message}\n{said}".strip() if result.get("rc") else message]
 
 
+def visible(diff: typing.Any) -> typing.Any:
+    """What a module says it changed, with what is not visible escaped."""
+    if isinstance(diff, list):
+        return [visible(one) for one in diff]
+    return {key: printable_lines(value) if isinstance(value, str) else value for key, value in diff.items()}
+
+
 class CallbackModule(Default):
     """The callback plugin."""
 
@@ -110,11 +119,12 @@ class CallbackModule(Default):
         self._step = Step("")
         self._started: dict[tuple[str, str], float] = {}  # (node, task) -> when
         self._applied: dict[str, Applied] = {}  # node -> what this playbook did to it
+        self._checks = False  # whether the play only looks what would change
 
     def _line(self, text: str, color: str | None = None) -> None:
-        """Print a line in the place of the transient one."""
+        """Print a line in the place of the transient one. Whoever wrote it has no say about the terminal."""
         self._transient("")
-        self._display.display(text, color=color)
+        self._display.display(printable_lines(text), color=color)
 
     def _transient(self, text: str) -> None:
         """Show on a terminal what is being waited for; the next line takes its place."""
@@ -132,7 +142,7 @@ class CallbackModule(Default):
         name = f"{self._clock()}  {step.name}"
         for outcome in reversed(OUTCOMES):
             if nodes := step.nodes(outcome):
-                word = "would change" if outcome == "changed" and context.CLIARGS["check"] else outcome
+                word = "would change" if outcome == "changed" and self._checks else outcome
                 self._line(f"{name:<36}  {word:<12}  {nodes}", COLORS[outcome])
                 name = ""
         for note in step.notes:
@@ -169,6 +179,7 @@ class CallbackModule(Default):
     def v2_playbook_on_play_start(self, play: Play) -> None:
         self._flush()
         self._play = play
+        self._checks = bool(play.check_mode)
         self._line(f"\n{play.get_name()}{' (check mode: nothing is changed)' if play.check_mode else ''}")
 
     @compact
@@ -225,9 +236,10 @@ class CallbackModule(Default):
     @compact
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         results = result.result.get("results", [result.result]) if result.task.loop else [result.result]
-        diffs = [self._get_diff(one["diff"]) for one in results if one.get("diff") and one.get("changed")]
+        diffs = [self._get_diff(visible(one["diff"])) for one in results if one.get("diff") and one.get("changed")]
         if text := "".join(diffs).strip("\n"):
-            self._line(f"{self.host_label(result)}:\n{text}\n")
+            self._transient("")
+            self._display.display(f"{self.host_label(result)}:\n{text}\n")  # with Ansible's own colors
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         self._flush()

@@ -12,6 +12,7 @@ import collections
 import dataclasses
 import typing
 
+from .printable import printable
 from .state import MODULES, File, Key, Resource, digest
 
 Verb = typing.Literal["add", "change", "remove"]
@@ -59,11 +60,11 @@ class Change:
         if self.before is None:
             return f"+ {line(self.subject)}"
         if self.after is None:
-            return f"- {title(self.subject)}"
+            return printable(f"- {title(self.subject)}")
         names = [field.name for field in dataclasses.fields(self.after) if field.compare]
         pairs = {name: (getattr(self.before, name), getattr(self.after, name)) for name in names}
         parts = [f"{name}={_difference(old, new, name)}" for name, (old, new) in pairs.items() if old != new]
-        return f"~ {title(self.after)}: {' '.join(parts)}"
+        return printable(f"~ {title(self.after)}: {' '.join(parts)}")
 
 
 def diff(live: typing.Mapping[Key, Resource], desired: typing.Mapping[Key, Resource]) -> list[Change]:
@@ -91,7 +92,7 @@ def title(resource: Resource) -> str:
 def line(resource: Resource) -> str:
     """Kind, key and every field that is not at its default: `port br-int tap0a1b2c3d-4e: tag=1`."""
     shown = " ".join(f"{name}={_shown(value, name)}" for name, value in _fields(resource).items())
-    return f"{title(resource)}: {shown}" if shown else title(resource)
+    return printable(f"{title(resource)}: {shown}" if shown else title(resource))
 
 
 def _kind(cls: type[Resource]) -> str:

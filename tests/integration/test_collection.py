@@ -34,6 +34,7 @@ PUBLISHED = {
     "playbooks",
     "plugins",
     "roles",
+    "schemas",
     "tests",
 }
 

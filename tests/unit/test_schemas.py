@@ -65,6 +65,20 @@ def test_is_up_to_date(name: str, golden: typing.Callable[[pathlib.Path, str], N
     golden(ROOT / "schemas" / name, schemas()[name])
 
 
+@pytest.mark.parametrize("name", ["provider.json", "project.json", "hosts.json"])
+def test_explains_every_field(name: str) -> None:
+    assert list(_unexplained(json.loads(schemas()[name]))) == [], "write pydantic.Field(description=…) in the model"
+
+
+def _unexplained(value: typing.Any) -> typing.Iterator[str]:
+    """Fields of models, which refuse other keys, without a description."""
+    if isinstance(value, dict):
+        fields = value.get("properties", {}) if "description" in value else {}
+        yield from (field for field, of in fields.items() if "description" not in of)
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _unexplained(item)
+
+
 @pytest.mark.parametrize("path", files("provider.yml", "projects/*.yml"))
 def test_says_of_a_file_what_the_plan_says(path: pathlib.Path) -> None:
     if (content := data(path)) is None:

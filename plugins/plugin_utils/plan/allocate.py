@@ -16,7 +16,7 @@ import typing
 from ..topology import model, raw
 from ..topology.source import Path, Report
 from . import addressing, floating, names, objects, segments
-from .lock import Lock
+from .lock import Lock, seen_by
 from .objects import NetworkPlan
 from .pins import Pins
 from .ports import Planner, PortPlan
@@ -97,6 +97,7 @@ class Identity(typing.NamedTuple):
     """An id, whose it is, and where that is declared."""
 
     id: str
+    kind: str
     label: str
     file: str
     path: Path
@@ -109,28 +110,29 @@ def _identities(
     *devices: typing.Mapping[tuple[str, str], model.Router | model.SecurityGroup | model.Instance],
 ) -> typing.Iterator[Identity]:
     for plan in networks:
-        yield Identity(plan.network.id, f"network {plan.network.label}", plan.file, plan.path)
+        yield Identity(plan.network.id, "network", plan.network.label, plan.file, plan.path)
         for subnet in plan.network.subnets:
             path = (*plan.path, "subnets", subnet.name)
-            yield Identity(subnet.id, f"subnet {plan.network.label}/{subnet.name}", plan.file, path)
+            yield Identity(subnet.id, "subnet", f"{plan.network.label}/{subnet.name}", plan.file, path)
     for section, found in zip(("routers", "security_groups", "instances"), devices, strict=True):
         for (project, name), device in found.items():
-            label = f"{section[:-1].replace('_', ' ')} {project}/{name}"
-            yield Identity(device.id, label, topology.project_file(project), (section, name))
+            kind = section[:-1].replace("_", " ")
+            yield Identity(device.id, kind, f"{project}/{name}", topology.project_file(project), (section, name))
     for port in plans:
-        yield Identity(port.port.id, f"port {port.port.label}", port.file, port.path)
+        yield Identity(port.port.id, "port", port.port.label, port.file, port.path)
 
 
 def _check_ids(identities: typing.Iterable[Identity], report: Report) -> None:
     """An id is one thing's. Devices, chains and sets are told apart by its beginning alone."""
     seen: dict[str, Identity] = {}
     for found in identities:
-        kind = next((kind for kind in ("port ", "security group ") if found.label.startswith(kind)), "")
-        keys = [found.id, kind + found.id[: names.ID_LENGTH]] if kind else [found.id]
+        cut = found.kind in ("port", "security group")
+        keys = [found.id, f"{found.kind} {found.id[: names.ID_LENGTH]}"] if cut else [found.id]
         if other := next((seen[key] for key in keys if key in seen), None):
-            what = f"has the id of {other.label}, {other.id}"
+            label = f"{other.kind} {seen_by(found.label, other.label, 'of another project')}"
+            what = f"has the id of {label}, {other.id}"
             if other.id != found.id:
-                what = f"begins its id, {found.id}, like {other.label}, {other.id}"
+                what = f"begins its id, {found.id}, like {label}, {other.id}"
             report.add(found.file, found.path, what, "write another 'id', or none", key=True)
         for key in keys:
             seen.setdefault(key, found)

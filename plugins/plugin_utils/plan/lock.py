@@ -21,7 +21,6 @@ import re
 import tempfile
 import typing
 
-from ...module_utils.errors import Refused
 from ..topology.source import Report, Sources, read
 
 VERSION: typing.Final = 1
@@ -75,22 +74,21 @@ class Lock:
     retiring: tuple[Pin, ...] = ()
 
 
+def owner(label: str) -> str:
+    """The project of what has a label such as `demo/router:private`; "" for what is the administrators'."""
+    return label.partition("/")[0] if "/" in label else ""
+
+
+def seen_by(label: str, other: str, hidden: str = "another project") -> str:
+    """The label of another thing for whoever owns the first one; of another project's it tells only that it is."""
+    return other if owner(label) in ("", owner(other)) or not owner(other) else hidden
+
+
 def confirmed(lock: Lock, nodes: typing.Collection[str]) -> Lock:
     """The lock after these nodes removed everything that is not desired: what only they carried is free."""
     pins = (dataclasses.replace(p, leaving=tuple(n for n in p.leaving if n not in nodes)) for p in lock.pins)
     left = [dataclasses.replace(p, nodes=tuple(n for n in p.nodes if n not in nodes)) for p in lock.retiring]
     return Lock(pins=tuple(pins), retiring=tuple(p for p in left if p.nodes))
-
-
-def forgotten(lock: Lock, node: str, inventory: typing.Collection[str]) -> Lock:
-    """The lock after a person said that a node is gone for good; raises Refused for one that may not be."""
-    if node in inventory:
-        raise Refused(f"{node} is in the inventory: take it out first if it is gone for good, and run site.yml")
-    waiting = {name for pin in (*lock.pins, *lock.retiring) for name in (*pin.nodes, *pin.leaving)}
-    if node not in waiting:
-        others = ", ".join(sorted(waiting - set(inventory))) or "none outside the inventory"
-        raise Refused(f"no value of the lock file waits for a node '{node}'; nodes that one waits for: {others}")
-    return confirmed(lock, [node])
 
 
 def load(path: pathlib.Path) -> Lock:
@@ -129,14 +127,23 @@ def write(path: pathlib.Path, lock: Lock) -> bool:
     A run as root leaves the file to whoever owns it, or owns the directory.
     """
     path = path.resolve()
-    content = dump(lock).encode()
-    if path.exists() and path.read_bytes() == content:
+    return replace(path, dump(lock), like=path)
+
+
+def replace(path: pathlib.Path, text: str, like: pathlib.Path) -> bool:
+    """Replace a file in one step if its text, mode or owner differs from what it should be; tells whether it did.
+
+    `like` is the file whose mode and owner it gets; where that is missing, its directory's owner, and everyone reads.
+    """
+    content, made = text.encode(), like.exists()
+    model = like.stat() if made else like.parent.stat()
+    mode = model.st_mode & 0o666 if made else 0o644
+    if path.exists() and path.read_bytes() == content and _is_as(path.stat(), mode, model):
         return False
-    model = path.stat() if path.exists() else path.parent.stat()
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             file.write(content)
-            os.fchmod(file.fileno(), model.st_mode & 0o777 if path.exists() else 0o644)
+            os.fchmod(file.fileno(), mode)
             if os.geteuid() == 0:
                 os.fchown(file.fileno(), model.st_uid, model.st_gid)
             file.flush()
@@ -146,6 +153,19 @@ def write(path: pathlib.Path, lock: Lock) -> bool:
             pathlib.Path(file.name).unlink(missing_ok=True)
             raise
     return True
+
+
+def _is_as(found: os.stat_result, mode: int, model: os.stat_result) -> bool:
+    owned = (found.st_uid, found.st_gid) == (model.st_uid, model.st_gid) or os.geteuid() != 0
+    return owned and found.st_mode & 0o777 == mode
+
+
+def make_directory(path: pathlib.Path) -> None:
+    """Make a directory, unless it is there. A run as root leaves it to whoever owns the one above."""
+    if not path.is_dir():
+        path.mkdir(mode=0o755)
+        if os.geteuid() == 0:
+            os.chown(path, path.parent.stat().st_uid, path.parent.stat().st_gid)
 
 
 @contextlib.contextmanager

@@ -36,8 +36,8 @@ def networks(topology: raw.Raw) -> dict[NetworkKey, NetworkPlan]:
     for name, network in topology.provider.external_networks.items():
         nodes = tuple(sorted(reached.get(("", name), ())))
         found["", name] = _network(topology, "", name, network, network.network_type, nodes)
-    for project, of in sorted(topology.projects.items()):
-        for name, inner in of.networks.items():
+    for project in ("", *sorted(topology.projects)):
+        for name, inner in topology.networks(project).items():
             nodes = tuple(sorted(reached.get((project, name), ())))
             type_ = network_type(topology, project, inner)
             found[project, name] = _network(topology, project, name, inner, type_, nodes)
@@ -53,7 +53,7 @@ def _network(
     nodes: tuple[str, ...],
 ) -> NetworkPlan:
     id_ = of.id or ids.of(topology.deployment, project, "network", name)
-    server = network_node(topology)
+    server, external = network_node(topology), isinstance(of, raw.ExternalNetwork)
     network = model.Network(
         id=id_,
         project=project,
@@ -62,12 +62,12 @@ def _network(
         physical_network=None,
         segmentation_id=None,
         mtu=of.mtu or largest_mtu(topology, type_),
-        external=not project,
+        external=external,
         subnets=tuple(_subnet(id_, subnet, inner) for subnet, inner in of.subnets.items()),
         dhcp_nodes=(server,) if server and has_dhcp(of) else (),
     )
     file = topology.project_file(project) if project else topology.provider_file
-    path: Path = ("networks" if project else "external_networks", name)
+    path: Path = ("external_networks" if external else "networks", name)
     return NetworkPlan(network=network, raw=of, nodes=nodes, file=file, path=path)
 
 

@@ -11,7 +11,7 @@ import typing
 
 from ..topology.source import Path, Report
 from . import ids
-from .lock import Kind, Lock, Pin
+from .lock import Kind, Lock, Pin, seen_by
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -169,7 +169,7 @@ class Pins:
 
     def _tell_taken(self, wish: Wish, choice: Choice, other: str, remark: str = "") -> None:
         hint = "choose another one, or write down another one for that first" if remark else ""
-        message = f"{_NOUNS[wish.kind]} {choice[1]} is already taken by {other}{remark}"
+        message = f"{_NOUNS[wish.kind]} {choice[1]} is already taken by {seen_by(wish.name, other)}{remark}"
         self._report.add(wish.file, wish.path, message, hint)
 
     def _tell_exhausted(self, wish: Wish) -> None:

@@ -13,7 +13,7 @@ import typing
 
 from ..topology import model, raw
 from ..topology.checks.addresses import home
-from ..topology.relations import NetworkKey, attachments, ways_out
+from ..topology.relations import NetworkKey, attachments, usable, ways_out
 from ..topology.source import Path
 from . import ids
 from .objects import NetworkPlan
@@ -60,6 +60,7 @@ class Planner:
         self.routers = routers
         self.groups = groups
         self.instances = instances
+        self._usable = {project: usable(topology, project) for project in topology.projects}
         self._ways_out = {project: ways_out(topology, project) for project in topology.projects}
 
     def ports(self) -> list[PortPlan]:
@@ -109,7 +110,7 @@ class Planner:
         for (project, name), instance in self.instances.items():
             of = self.topology.projects[project].instances[name]
             for index, port in enumerate(of.ports):
-                planned = self.networks[project, port.network]
+                planned = self.networks[self._usable[project][port.network]]
                 yield PortPlan(
                     port=self._instance_port(planned, instance, port),
                     network=planned,

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
+import pathlib
 import typing
 
 from ...module_utils.errors import TenantnetError
+from ...module_utils.printable import printable
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -25,7 +28,7 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         said = f"{self.message}; {self.hint}" if self.hint else self.message
-        return ": ".join(part for part in (place, self.path, said) if part)
+        return printable(": ".join(part for part in (place, self.path, said) if part))
 
 
 class TopologyErrors(TenantnetError):
@@ -40,6 +43,12 @@ class TopologyErrors(TenantnetError):
         return TopologyErrors(dataclasses.replace(p, file=f"{directory}/{p.file}") for p in self.problems)
 
 
+def from_here(directory: pathlib.Path) -> str:
+    """A path that an editor opens from where the program was called."""
+    relative = os.path.relpath(directory)
+    return str(directory) if relative.startswith("..") else relative
+
+
 def suggest(word: str, known: typing.Iterable[str]) -> str:
     """A hint for a word that is not among the known ones: the one that was probably meant, else what there is."""
     words = list(dict.fromkeys(known))
@@ -48,10 +57,15 @@ def suggest(word: str, known: typing.Iterable[str]) -> str:
     return f"known: {', '.join(words)}" if 0 < len(words) <= 10 else ""
 
 
+def shortened(text: str) -> str:
+    """As much of a text as people want to read of it."""
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
 def shown(value: object) -> str:
     """A value as people would call it."""
     if isinstance(value, str):
-        return f"'{value if len(value) <= 80 else value[:79] + '…'}'"
+        return f"'{shortened(value)}'"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -8,6 +8,7 @@ The values come from Ansible, which has evaluated them; hosts.yml is read only t
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing
 
 from ..third_party import pydantic
@@ -78,6 +79,18 @@ class Others(Part):
     )
     topology: str = pydantic.Field(default="", description="Directory of provider.yml and projects/.")
     verify_groups: Items[str] = pydantic.Field(default=(), description="Groups of checks that verify.yml measures.")
+
+
+def hosts(variables: typing.Mapping[str, typing.Any]) -> list[Host]:
+    """Every host of the inventory, as plain data, from the variables of a task: Ansible's own types stay outside."""
+    return [
+        {
+            "name": str(name),
+            "groups": [str(group) for group in host["group_names"]],
+            "vars": json.loads(json.dumps({k: host[k] for k in host if k.startswith(PREFIX)}, default=str)),
+        }
+        for name, host in ((name, variables["hostvars"][name]) for name in variables["groups"]["all"])
+    ]
 
 
 def nodes(hosts: typing.Sequence[Host], report: Report) -> tuple[str, dict[str, Node]]:

@@ -32,7 +32,7 @@ def load(
     report = Report(Sources())
     _learn_lines(hosts_file, report)
     deployment, nodes = inventory.nodes(hosts, report)
-    provider = _part(directory / "provider.yml", f"{directory.name}/provider.yml", Provider, report)
+    provider = part(directory / "provider.yml", f"{directory.name}/provider.yml", Provider, report)
     projects = _projects(directory, report)
     if provider:
         _known(projects, provider, f"{directory.name}/projects", report)
@@ -61,7 +61,7 @@ def _projects(directory: pathlib.Path, report: Report) -> dict[str, Project | No
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = f"{directory.name}/projects/{path.name}"
         if path.suffix == ".yml":
-            found[path.stem] = _part(path, name, Project, report)
+            found[path.stem] = part(path, name, Project, report)
         elif path.suffix in (".yaml", ".json"):
             report.add(name, (), "is not read: the file of a project is called <project>.yml")
     return found
@@ -74,7 +74,8 @@ def _known(projects: typing.Iterable[str], provider: Provider, folder: str, repo
             report.add(f"{folder}/{name}.yml", (), f"'{name}' is not a project of provider.yml", hint)
 
 
-def _part(path: pathlib.Path, name: str, model: type[T], report: Report) -> T | None:
+def part(path: pathlib.Path, name: str, model: type[T], report: Report) -> T | None:
+    """One file as its model; None when it is not that, which is reported."""
     before = len(report.problems)
     data = read(path, name, report)
     if len(report.problems) > before:

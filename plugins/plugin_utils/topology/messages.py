@@ -34,7 +34,7 @@ _STRANGERS = {
     "provider:network_type": "is an attribute of the API's provider extension; here it is called network_type",
     "provider:segmentation_id": f"{_PROVIDERS}: it is chosen from the ranges in provider.yml",
     "provider:physical_network": f"{_PROVIDERS}: it is chosen from those with vlan_ranges in provider.yml",
-    "shared": "is not supported: a project's network is its own",
+    "shared": "is written 'shared_with: [project]' here",
     "port_range_min": "is written 'port_range: \"first:last\"' here",
     "port_range_max": "is written 'port_range: \"first:last\"' here",
     "remote_group_id": "is written 'remote_group: name' here",
@@ -77,10 +77,10 @@ def _say(found: pydantic_core.ErrorDetails, at: Path, model: type[pydantic.BaseM
 def _unknown_key(at: Path, model: type[pydantic.BaseModel]) -> tuple[str, str]:
     key = str(at[-1])
     if len(at) == 1 and (key in _INVENTORY or key.startswith("ansible_")):
-        return f"'{key}' belongs in an inventory, and this file is never read as one", "hosts are in hosts.yml"
+        return f"{shown(key)} belongs in an inventory, and this file is never read as one", "hosts are in hosts.yml"
     if model is Project and key in _STRANGERS:
         return f"'{key}' {_STRANGERS[key]}", ""
-    return f"'{key}' is not a key here", suggest(key, _keys(at[:-1], model))
+    return f"{shown(key)} is not a key here", suggest(key, _keys(at[:-1], model))
 
 
 def _keys(at: Path, model: type[pydantic.BaseModel]) -> list[str]:

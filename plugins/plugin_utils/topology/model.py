@@ -69,7 +69,7 @@ class Subnet:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A layer-2 segment. `project` is "" for an administrator's external network."""
+    """A layer-2 segment. `project` is "" for one of the administrators'."""
 
     id: str
     project: str

@@ -25,6 +25,7 @@ from .words import (
     Mac,
     Mtu,
     Name,
+    NetworkName,
     OwnAddress,
     Ports,
     Protocol,
@@ -70,8 +71,13 @@ class ExternalSubnet(Subnet):
     enable_dhcp: bool = pydantic.Field(default=False, description="Whether tenantnet serves its addresses by DHCP.")
 
 
+OFFERED: typing.Final[typing.Any] = pydantic.Field(
+    default=None, description="Projects that may use it. Left out, all of them."
+)
+
+
 class ExternalNetwork(Part):
-    """A network of the administrators that routers of all projects may use."""
+    """A network of the administrators that leads out of the deployment, for routers of projects."""
 
     id: Uuid | None = IDENTITY
     network_type: typing.Literal["flat", "vlan"] = pydantic.Field(
@@ -80,6 +86,7 @@ class ExternalNetwork(Part):
     physical_network: Name = pydantic.Field(description="One of `physical_networks`.")
     segmentation_id: int | None = pydantic.Field(default=None, ge=1, le=4094, description="The VLAN, of type vlan.")
     mtu: Mtu | None = MTU
+    shared_with: Items[Name] | None = OFFERED
     subnets: dict[Name, ExternalSubnet] = pydantic.Field(min_length=1, description="Its subnets by name.")
 
 
@@ -95,8 +102,10 @@ class Quota(Part):
     ports: int = _quota(500, "Ports of instances, router interfaces and DHCP servers")
     routers: int = _quota(10, "Routers")
     floating_ips: int = _quota(50, "Floating IPs")
+    rbac_policies: int = _quota(10, "Shares of networks, one for each project in a `shared_with`")
     security_groups: int = _quota(10, "Security groups; `default`, which each project has, counts where it is written")
     security_group_rules: int = _quota(100, "Rules that are written down, of all groups")
+    instances: int = _quota(-1, "Instances, which are Nova's to count in OpenStack")
 
 
 class Limits(Part):
@@ -106,6 +115,32 @@ class Limits(Part):
         default=("vxlan", "vlan", "gre"), description="Types that its networks may have, the preferred one first."
     )
     quota: Quota = pydantic.Field(default=Quota(), description="How many of each kind it may have.")
+
+
+class Network(Part):
+    """A network inside the deployment."""
+
+    id: Uuid | None = IDENTITY
+    network_type: ProjectType | None = pydantic.Field(
+        default=None, description="Left out, it is the first of the project's types that provider.yml has ranges for."
+    )
+    mtu: Mtu | None = MTU
+    port_security_enabled: bool = pydantic.Field(default=True, description="Of its ports that do not say.")
+    subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict, description="Its subnets by name.")
+
+
+class OwnNetwork(Network):
+    """A project's network."""
+
+    shared_with: Items[Name] = pydantic.Field(
+        default=(), description="Projects that may plug instances into it, under the name of <this project>/<its name>."
+    )
+
+
+class SharedNetwork(Network):
+    """A network of the administrators, for instances of projects."""
+
+    shared_with: Items[Name] | None = OFFERED
 
 
 class Provider(Part):
@@ -118,22 +153,13 @@ class Provider(Part):
     external_networks: dict[Name, ExternalNetwork] = pydantic.Field(
         default_factory=dict, description="Networks that lead out of the deployment, by name."
     )
+    networks: dict[Name, SharedNetwork] = pydantic.Field(
+        default_factory=dict, description="Networks that projects share, by name."
+    )
     projects: dict[Name, Limits] = pydantic.Field(
         default_factory=dict,
         description="Every project by name, and what it may use. Its members own projects/<name>.yml.",
     )
-
-
-class Network(Part):
-    """A project's network."""
-
-    id: Uuid | None = IDENTITY
-    network_type: ProjectType | None = pydantic.Field(
-        default=None, description="Left out, it is the first of the project's types that provider.yml has ranges for."
-    )
-    mtu: Mtu | None = MTU
-    port_security_enabled: bool = pydantic.Field(default=True, description="Of its ports that do not say.")
-    subnets: dict[Name, Subnet] = pydantic.Field(default_factory=dict, description="Its subnets by name.")
 
 
 class RouterSubnet(Short):
@@ -141,7 +167,9 @@ class RouterSubnet(Short):
 
     short = "subnet"
 
-    network: Name | None = pydantic.Field(default=None, description="Needed where two have a subnet of that name.")
+    network: NetworkName | None = pydantic.Field(
+        default=None, description="Needed where two have a subnet of that name."
+    )
     subnet: Name = pydantic.Field(description="Name of the subnet.")
     fixed_ip: Address | None = pydantic.Field(
         default=None, description="The router's address in it. Left out, it is the gateway's."
@@ -213,7 +241,7 @@ class PortForwarding(Part):
     """Ports of an external address that lead to ports of a fixed one; the others may lead to other instances."""
 
     floating_ip: Address = pydantic.Field(description="The external address, which several may share.")
-    protocol: typing.Literal["tcp", "udp"]
+    protocol: typing.Literal["tcp", "udp"] = pydantic.Field(description="That of the ports.")
     external_port: Ports = pydantic.Field(description="Port of the external address, or first:last.")
     internal_port: Ports | None = pydantic.Field(
         default=None, description="Port of the fixed address, or as many of them. Left out, it is the same."
@@ -275,7 +303,9 @@ class Port(Short):
     short = "network"
 
     id: Uuid | None = IDENTITY
-    network: Name = pydantic.Field(description="Network that it is plugged into.")
+    network: NetworkName = pydantic.Field(
+        description="Network of the project, of the administrators, or <project>/<network> that another one shares."
+    )
     name: Name | None = pydantic.Field(default=None, description="Needed where an instance is in a network twice.")
     fixed_ip: Address | None = pydantic.Field(default=None, description="Left out, it is a free one of the network.")
     mac: Mac | None = pydantic.Field(default=None, description="Left out, it is derived from the port's id.")
@@ -332,7 +362,7 @@ class Instance(Part):
 class Project(Part):
     """projects/<name>.yml: what the members of a project own."""
 
-    networks: dict[Name, Network] = pydantic.Field(default_factory=dict, description="Networks by name.")
+    networks: dict[Name, OwnNetwork] = pydantic.Field(default_factory=dict, description="Networks by name.")
     routers: dict[Name, Router] = pydantic.Field(default_factory=dict, description="Routers by name.")
     security_groups: dict[Name, SecurityGroup] = pydantic.Field(
         default_factory=dict, description="Security groups by name."
@@ -355,6 +385,10 @@ class Raw:
     def provider_file(self) -> str:
         """Name of provider.yml in problems."""
         return f"{self.directory}/provider.yml"
+
+    def networks(self, project: str) -> typing.Mapping[str, Network]:
+        """The networks of a project; of "", those of the administrators that are not external."""
+        return self.projects[project].networks if project else self.provider.networks
 
     def project_file(self, project: str) -> str:
         """Name of a project's file in problems."""

@@ -9,7 +9,7 @@ import typing
 
 from .model import TUNNELS, Node
 from .parts import Subnet
-from .raw import ExternalNetwork, Network, ProjectType, Raw, Router, RouterSubnet
+from .raw import ExternalNetwork, Limits, Network, ProjectType, Raw, Router, RouterSubnet, SharedNetwork
 from .source import Path
 
 #: (project, name); the project of an external network is "".
@@ -66,6 +66,22 @@ def attachments(raw: Raw, project: str, name: str) -> list[Attachment]:
     return found
 
 
+def is_offered(network: ExternalNetwork | SharedNetwork, project: str) -> bool:
+    """Whether a network of the administrators is there for a project."""
+    return network.shared_with is None or project in network.shared_with
+
+
+def usable(raw: Raw, project: str) -> dict[str, NetworkKey]:
+    """Networks that a project may plug instances into, by the name that its file has for them.
+
+    An own one hides one of the administrators, who can't change by a name what a project's file means.
+    """
+    found = {name: ("", name) for name, network in raw.provider.networks.items() if is_offered(network, project)}
+    for owner, of in raw.projects.items():
+        found |= {f"{owner}/{name}": (owner, name) for name, net in of.networks.items() if project in net.shared_with}
+    return found | {name: (project, name) for name in raw.projects[project].networks}
+
+
 def ways_out(raw: Raw, project: str) -> dict[str, dict[str, str]]:
     """For each network of a project the subnets whose gateway leads to an external network: subnet -> router."""
     found: dict[str, dict[str, str]] = {}
@@ -84,7 +100,7 @@ def network_node(raw: Raw) -> str | None:
 
 def router_node(raw: Raw, router: Router) -> str | None:
     """The node that a router names, or the one for those that name none."""
-    return router.node or network_node(raw)
+    return network_node(raw) if router.node is None else router.node
 
 
 def has_dhcp(network: Network | ExternalNetwork) -> bool:
@@ -92,9 +108,14 @@ def has_dhcp(network: Network | ExternalNetwork) -> bool:
     return any(subnet.enable_dhcp for subnet in network.subnets.values())
 
 
+def limits(raw: Raw, project: str) -> Limits:
+    """What a project may use; administrators have no limits."""
+    return raw.provider.projects[project] if project else Limits()
+
+
 def network_type(raw: Raw, project: str, network: Network) -> ProjectType:
     """What was written, else the first type of the project's that has ranges."""
-    types = raw.provider.projects[project].network_types
+    types = limits(raw, project).network_types
     first: ProjectType = next((t for t in types if has_ranges(raw, t)), "vxlan")
     return network.network_type or first
 
@@ -120,16 +141,21 @@ def _places(raw: Raw) -> typing.Iterator[Place]:
     for name, external in raw.provider.external_networks.items():
         if has_dhcp(external) and servers:
             yield Place(network=("", name), node=servers, project="", path=("external_networks", name))
+    for name, shared in raw.provider.networks.items():
+        if has_dhcp(shared) and servers:
+            yield Place(network=("", name), node=servers, project="", path=("networks", name))
     for project, of in raw.projects.items():
         for name, network in of.networks.items():
             if has_dhcp(network) and servers:
                 yield Place(network=(project, name), node=servers, project=project, path=("networks", name))
         for name, router in of.routers.items():
             yield from _router_places(raw, project, name, router)
+        networks = usable(raw, project)
         for name, instance in of.instances.items():
             for index, port in enumerate(instance.ports):
                 path = ("instances", name, "ports", index)
-                yield Place(network=(project, port.network), node=instance.node, project=project, path=path)
+                if port.network in networks:
+                    yield Place(network=networks[port.network], node=instance.node, project=project, path=path)
 
 
 def _router_places(raw: Raw, project: str, name: str, router: Router) -> typing.Iterator[Place]:

@@ -19,7 +19,7 @@ import typing
 
 import yaml
 
-from .errors import Problem, TopologyErrors
+from .errors import Problem, TopologyErrors, shortened
 
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]  # line, column; from 1
@@ -80,7 +80,8 @@ class Report:
 
 def dotted(path: Path) -> str:
     """A path as people write it: "ports[0].network"."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shortened(step)}" for step in path)
+    return "".join(steps).removeprefix(".")
 
 
 def read(path: pathlib.Path, name: str, report: Report, times: int = 1) -> typing.Any:

@@ -41,12 +41,22 @@ def _not(value: object, kind: str, hint: str = "") -> pydantic_core.PydanticCust
     return wrong(f"{shown(value)} is not {kind}", hint)
 
 
-def _name(text: str) -> str:
+def name(text: str) -> str:
+    """What objects of a topology are called."""
     if _NAME.fullmatch(text):
         return text
     meant = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     hint = f"for example '{meant}'" if _NAME.fullmatch(meant) else ""
     raise _not(text, "a name: lower-case letters, digits and inner hyphens, at most 63", hint)
+
+
+def _network_name(text: str) -> str:
+    """A network of the project or of the administrators, or one that another project shares."""
+    project, slash, network = text.rpartition("/")
+    if slash:
+        name(project)
+    name(network)
+    return text
 
 
 def _device(text: str) -> str:
@@ -144,14 +154,18 @@ def _protocol(value: object) -> str | None:
     if text in ("any", "0"):
         return None
     if not text.isdigit() and text not in _NUMBERS:
-        raise _not(value, "a protocol", suggest(text, sorted(_NUMBERS)) or "or write its number")
+        raise _not(
+            value,
+            "a protocol",
+            suggest(text, sorted(_NUMBERS)) or "write a name such as tcp, or a number from 0 to 255",
+        )
     number = int(text) if text.isdigit() else _NUMBERS[text]
     return PROTOCOLS.get(number, str(number))
 
 
 def _key_pair(text: str) -> str:
     line = text.strip()
-    if "\n" in line or not re.match(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+", line):
+    if not line.isprintable() or not re.match(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+", line):
         begins = line[:20] + ("…" if len(line) > 20 else "")
         raise _not(begins, "an SSH public key: one line such as 'ssh-ed25519 AAAA… me@example'")
     return line
@@ -216,7 +230,10 @@ _POOL = {
 }
 _FLOATING_IP = {"anyOf": [{"type": "boolean"}, {"type": "null"}, {"type": "string", "pattern": f"^{_IPV4}$"}]}
 
-Name = typing.Annotated[str, pydantic.AfterValidator(_name), _shape(_NAME.pattern)]
+Name = typing.Annotated[str, pydantic.AfterValidator(name), _shape(_NAME.pattern)]
+NetworkName = typing.Annotated[
+    str, pydantic.AfterValidator(_network_name), _shape(f"({_NAME.pattern}/)?{_NAME.pattern}")
+]
 Device = typing.Annotated[str, pydantic.AfterValidator(_device), _shape(_DEVICE.pattern, "eth1")]
 BridgeName = typing.Annotated[str, pydantic.AfterValidator(_bridge), _shape(_BRIDGE.pattern, "br-ex")]
 Address = typing.Annotated[str, pydantic.AfterValidator(address), _shape(_IPV4, "192.168.1.1")]
@@ -225,7 +242,7 @@ OwnAddress = typing.Annotated[str, pydantic.AfterValidator(_own_address), _shape
 Cidr = typing.Annotated[str, pydantic.AfterValidator(_cidr), _shape(_PREFIX, "192.168.1.0/24")]
 RemotePrefix = typing.Annotated[
     typing.Annotated[str, _shape(_PREFIX, "203.0.113.0/24")] | None,
-    pydantic.AfterValidator(lambda v: v and _any_prefix(v)),
+    pydantic.AfterValidator(lambda v: None if v is None else _any_prefix(v)),
 ]
 Mac = typing.Annotated[
     str, pydantic.AfterValidator(_mac), _shape("([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", "fa:16:3e:00:00:01")

@@ -11,6 +11,7 @@ import os
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Refused
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import lock
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.forget import forgotten
 
 PINS = (
     lock.Pin(kind="vxlan", scope="", value=1, id="b", name="demo/private"),
@@ -74,14 +75,14 @@ def test_a_value_is_free_when_every_node_has_confirmed():
 
 
 def test_a_node_that_is_gone_for_good_carries_nothing():
-    left = lock.forgotten(LOCK, "compute2", ["compute1"])
+    left = forgotten(LOCK, "compute2", ["compute1"])
     assert [pin.nodes for pin in left.retiring] == [("compute1",)]
     leaving = lock.Lock(pins=(dataclasses.replace(PINS[1], node="compute1", leaving=("compute2",)),))
-    assert not lock.forgotten(leaving, "compute2", ["compute1"]).pins[0].leaving
+    assert not forgotten(leaving, "compute2", ["compute1"]).pins[0].leaving
     with pytest.raises(Refused, match="compute1 is in the inventory: take it out first"):
-        lock.forgotten(LOCK, "compute1", ["compute1"])
+        forgotten(LOCK, "compute1", ["compute1"])
     with pytest.raises(Refused, match="waits for a node 'compute9'; nodes that one waits for: compute2"):
-        lock.forgotten(LOCK, "compute9", ["compute1"])
+        forgotten(LOCK, "compute9", ["compute1"])
 
 
 def _add(path, number):

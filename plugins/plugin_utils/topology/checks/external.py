@@ -34,7 +34,8 @@ def check(raw: Raw, report: Report) -> None:
         if message := _refusal(raw, wish):
             report.add(raw.project_file(wish.project), wish.path, message)
         elif (other := taken.get(wish.address)) and (not (wish.shared and other.label == wish.label)):
-            message = f"{wish.address} is already taken by {other.label}"
+            who = other.label if other.project == wish.project else "another project"
+            message = f"{wish.address} is already taken by {who}"
             report.add(raw.project_file(wish.project), wish.path, message)
         taken.setdefault(wish.address, wish)
 

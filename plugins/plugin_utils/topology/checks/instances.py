@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ..raw import Network, Port, SecurityGroup
+from ..relations import is_offered
 from ..source import Path
 from . import addresses, forwardings
 from .addresses import Taken
@@ -36,22 +37,40 @@ def _check_keys(scope: Scope, path: Path, ports: tuple[Port, ...]) -> None:
 
 
 def _check_port(scope: Scope, path: Path, port: Port, taken: Taken, label: str) -> None:
-    network = scope.project.networks.get(port.network)
-    if network is None:
+    if port.network not in scope.usable:
         _tell_unknown_network(scope, path, port)
         return
+    owner, name = scope.usable[port.network]
+    network = scope.raw.networks(owner)[name]
     _check_security(scope, path, port, network)
+    if owner != scope.name:
+        _check_guest(scope, path, port)
+        return
     if port.mac:
         addresses.check_taken(scope, (*path, "mac"), port.network, port.mac, taken, label)
     addresses.check(scope, path, port, network, taken, label)
 
 
+def _check_guest(scope: Scope, path: Path, port: Port) -> None:
+    """A share permits ports as the plan makes them. Whatever could harm others on the network is its owner's to say."""
+    for key in ("fixed_ip", "fixed_ips", "mac", "floating_ip", "port_forwardings", "allowed_address_pairs"):
+        if getattr(port, key) not in (None, ()):
+            message = (
+                f"network '{port.network}' is shared with the project, which can't say the {key} of its ports in it"
+            )
+            scope.add((*path, key), message)
+    if port.port_security_enabled is False:
+        message = f"network '{port.network}' is shared with the project, whose ports in it have port security"
+        scope.add((*path, "port_security_enabled"), message)
+
+
 def _tell_unknown_network(scope: Scope, path: Path, port: Port) -> None:
-    if port.network in scope.raw.provider.external_networks:
+    external = scope.raw.provider.external_networks.get(port.network)
+    if external and is_offered(external, scope.name):
         message = f"'{port.network}' is an external network, which instances are not plugged into"
         scope.add((*path, "network"), message, "name a network of the project and give the port a floating_ip")
     else:
-        scope.known((*path, "network"), "network", port.network, scope.project.networks)
+        scope.known((*path, "network"), "network", port.network, scope.usable)
 
 
 def _check_security(scope: Scope, path: Path, port: Port, network: Network) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..raw import Network, Raw
+from ..raw import Network, ProjectType, Raw
 from ..relations import (
     NetworkKey,
     Place,
@@ -19,34 +19,43 @@ from ..relations import (
 from ..source import Path, Report
 from . import subnets
 from .scope import Scope
+from .subnets import Add
 
 
 def check(scope: Scope) -> None:
     """Networks of one project and their subnets."""
     for name, network in scope.project.networks.items():
-        path = ("networks", name)
-        _check_type(scope, path, network)
-        if has_dhcp(network) and network_node(scope.raw) is None:
-            message = "its DHCP server needs a network node, and the inventory has none"
-            scope.add(path, message, "add a host to network_nodes or write 'enable_dhcp: false'", key=True)
-        found = [((*path, "subnets", subnet), subnet, network.subnets[subnet]) for subnet in network.subnets]
-        for at, _name, subnet in found:
-            subnets.check(at, subnet, scope.add)
-        subnets.check_overlaps([((*at, "cidr"), subnet, of) for at, subnet, of in found], scope.add)
+        path: Path = ("networks", name)
+        type_, allowed = network_type(scope.raw, scope.name, network), scope.limits.network_types
+        if type_ not in allowed:
+            hint = f"allowed: {', '.join(allowed)}" if allowed else "provider.yml allows it none"
+            scope.add((*path, "network_type"), f"project '{scope.name}' may not have {type_} networks", hint)
+        else:
+            check_ranges(scope.raw, path, type_, scope.add)
+        check_network(scope.raw, path, network, type_, scope.add)
+        if scope.name in network.shared_with:
+            scope.add((*path, "shared_with"), f"'{scope.name}' is the project itself", "name other projects")
 
 
-def _check_type(scope: Scope, path: Path, network: Network) -> None:
-    type_ = network_type(scope.raw, scope.name, network)
-    allowed = scope.limits.network_types
-    if type_ not in allowed:
-        hint = f"allowed: {', '.join(allowed)}" if allowed else "provider.yml allows it none"
-        scope.add((*path, "network_type"), f"project '{scope.name}' may not have {type_} networks", hint)
-    elif not has_ranges(scope.raw, type_):
+def check_ranges(raw: Raw, path: Path, type_: ProjectType, add: Add) -> None:
+    """Whether a network of a type has anywhere to be."""
+    if not has_ranges(raw, type_):
         what = "physical network with vlan_ranges" if type_ == "vlan" else f"tunnels.{type_}"
-        scope.add((*path, "network_type"), f"a {type_} network has nowhere to be: provider.yml has no {what}")
-    largest = largest_mtu(scope.raw, type_)
+        add((*path, "network_type"), f"a {type_} network has nowhere to be: provider.yml has no {what}")
+
+
+def check_network(raw: Raw, path: Path, network: Network, type_: ProjectType, add: Add) -> None:
+    """One network, whoever owns it."""
+    largest = largest_mtu(raw, type_)
     if network.mtu and network.mtu > largest:
-        scope.add((*path, "mtu"), f"{network.mtu} does not fit: a {type_} network here carries at most {largest} bytes")
+        add((*path, "mtu"), f"{network.mtu} does not fit: a {type_} network here carries at most {largest} bytes")
+    if has_dhcp(network) and network_node(raw) is None:
+        message = "its DHCP server needs a network node, and the inventory has none"
+        add(path, message, "add a host to network_nodes or write 'enable_dhcp: false'", key=True)
+    found = [((*path, "subnets", subnet), subnet, network.subnets[subnet]) for subnet in network.subnets]
+    for at, _name, subnet in found:
+        subnets.check(at, subnet, add)
+    subnets.check_overlaps([((*at, "cidr"), subnet, of) for at, subnet, of in found], add)
 
 
 def check_wiring(raw: Raw, report: Report) -> None:
@@ -63,10 +72,9 @@ def check_wiring(raw: Raw, report: Report) -> None:
 def wires(raw: Raw, key: NetworkKey) -> list[tuple[str, str | None]]:
     """The (network type, physical network) pairs that a network may be laid on, in order; none for an unknown one."""
     project, name = key
-    if not project:
-        external = raw.provider.external_networks.get(name)
-        return [(external.network_type, external.physical_network)] if external else []
-    network = raw.projects[project].networks.get(name)
+    if not project and (external := raw.provider.external_networks.get(name)):
+        return [(external.network_type, external.physical_network)]
+    network = raw.networks(project).get(name)
     if not network:
         return []
     type_ = network_type(raw, project, network)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from ..errors import suggest
 from ..raw import ExternalNetwork, Raw
-from ..relations import largest_mtu
+from ..relations import largest_mtu, network_type
 from ..source import Path, Report
-from . import subnets
+from . import networks, subnets
 from .subnets import Add
 
 
@@ -30,6 +30,7 @@ def check(raw: Raw, report: Report) -> None:
             )
     _check_segments_differ(raw, add)
     _check_subnets(raw, add)
+    _check_shares(raw, add)
 
 
 def _check_physical_networks(raw: Raw, add: Add) -> None:
@@ -79,6 +80,22 @@ def _check_segments_differ(raw: Raw, add: Add) -> None:
             what = f"VLAN {segment[1]}" if segment[1] else "untagged traffic"
             add(("external_networks", name), f"'{seen[segment]}' already is the {what} of '{segment[0]}'", key=True)
         seen.setdefault(segment, name)
+
+
+def _check_shares(raw: Raw, add: Add) -> None:
+    """Networks of the administrators, and who may use these and the external ones."""
+    for name, network in raw.provider.networks.items():
+        type_ = network_type(raw, "", network)
+        networks.check_ranges(raw, ("networks", name), type_, add)
+        networks.check_network(raw, ("networks", name), network, type_, add)
+        if name in raw.provider.external_networks:
+            add(("networks", name), f"'{name}' is already the name of an external network", "", key=True)
+    for section in ("networks", "external_networks"):
+        for name, of in getattr(raw.provider, section).items():
+            for index, project in enumerate(of.shared_with or ()):
+                if project not in raw.provider.projects:
+                    hint = suggest(project, raw.provider.projects)
+                    add((section, name, "shared_with", index), f"there is no project '{project}'", hint)
 
 
 def _check_subnets(raw: Raw, add: Add) -> None:

@@ -16,8 +16,10 @@ _PLACES: dict[str, Path] = {
     "ports": ("instances",),
     "routers": ("routers",),
     "floating_ips": ("instances",),
+    "rbac_policies": ("networks",),
     "security_groups": ("security_groups",),
     "security_group_rules": ("security_groups",),
+    "instances": ("instances",),
 }
 
 
@@ -27,9 +29,16 @@ def check(scope: Scope) -> None:
     for kind in Quota.model_fields:
         limit = getattr(scope.limits.quota, kind)
         if 0 <= limit < used[kind]:
-            noun = kind.replace("_", " ").replace("ips", "IPs")
-            message = f"project '{scope.name}' uses {used[kind]}, its quota of {noun} is {limit}"
+            message = f"project '{scope.name}' has {_counted(used[kind], kind)}, its quota is {limit}"
             scope.add(_PLACES[kind], message, "ask the administrators of provider.yml for more", key=True)
+
+
+def _counted(number: int, kind: str) -> str:
+    """`1 floating IP`, `3 ports`."""
+    words = "network shares" if kind == "rbac_policies" else kind.replace("_", " ").replace("ips", "IPs")
+    return (
+        f"{number} {words if number != 1 else words.replace('shares', 'share', 1) if 'shares' in words else words[:-1]}"
+    )
 
 
 def usage(project: Project) -> dict[str, int]:
@@ -43,8 +52,10 @@ def usage(project: Project) -> dict[str, int]:
         "ports": len(ports) + interfaces + sum(map(has_dhcp, networks)),
         "routers": len(routers),
         "floating_ips": _floating_ips(ports),
+        "rbac_policies": sum(len(set(network.shared_with)) for network in networks),
         "security_groups": len(project.security_groups),
         "security_group_rules": sum(len(group.rules) for group in project.security_groups.values()),
+        "instances": len(project.instances),
     }
 
 

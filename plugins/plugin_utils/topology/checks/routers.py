@@ -8,7 +8,7 @@ import ipaddress
 
 from ..parts import Subnet
 from ..raw import Raw, Router
-from ..relations import attachments, candidates, router_node
+from ..relations import attachments, candidates, is_offered, router_node
 from ..source import Path
 from . import subnets
 from .scope import Scope
@@ -41,7 +41,9 @@ def _check_external(scope: Scope, path: Path, router: Router) -> None:
     external = router.external_network
     if external:
         at = (*path, "external_network")
-        scope.known(at, "external network", external, scope.raw.provider.external_networks)
+        networks = scope.raw.provider.external_networks
+        offered = [name for name, network in networks.items() if is_offered(network, scope.name)]
+        scope.known(at, "external network", external, offered)
     elif router.external_ip:
         scope.add((*path, "external_ip"), "a router without external_network has no external_ip")
 
@@ -50,6 +52,10 @@ def _check_references(scope: Scope, path: Path, router: Router) -> None:
     networks = scope.project.networks
     for index, item in enumerate(router.subnets):
         at = (*path, "subnets", index)
+        if item.network and scope.usable.get(item.network, (scope.name,))[0] != scope.name:
+            message = f"network '{item.network}' is shared with the project, whose routers join its own networks"
+            scope.add((*at, "network"), message, "its owner's routers join it")
+            continue
         if item.network and not scope.known((*at, "network"), "network", item.network, networks):
             continue
         meant = candidates(scope.raw, scope.name, item)

@@ -7,9 +7,9 @@ from __future__ import annotations
 import functools
 import typing
 
-from ..errors import suggest
+from ..errors import shown, suggest
 from ..raw import Limits, Project, Raw
-from ..relations import ways_out
+from ..relations import NetworkKey, limits, usable, ways_out
 from ..source import Path, Report
 
 
@@ -29,12 +29,17 @@ class Scope:
     @property
     def limits(self) -> Limits:
         """What the administrators allow it."""
-        return self.raw.provider.projects[self.name]
+        return limits(self.raw, self.name)
 
     @functools.cached_property
     def ways_out(self) -> dict[str, dict[str, str]]:
         """See relations.ways_out."""
         return ways_out(self.raw, self.name)
+
+    @functools.cached_property
+    def usable(self) -> dict[str, NetworkKey]:
+        """See relations.usable."""
+        return usable(self.raw, self.name)
 
     def add(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
         """Tell a problem of the project's file."""
@@ -44,5 +49,5 @@ class Scope:
         """Whether a name is known; tells when it is not."""
         names = list(known)
         if name not in names:
-            self.add(path, f"there is no {kind} '{name}'", suggest(name, names))
+            self.add(path, f"there is no {kind} {shown(name)}", suggest(name, names))
         return name in names
