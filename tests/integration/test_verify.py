@@ -57,13 +57,22 @@ FAULTS = (
             FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'),
         ),
         ("spoofing",),
-        ("ARP with a forged MAC", "an ARP request with a forged address", "an ARP reply with a forged address"),
+        (
+            "ARP with a forged MAC",
+            "an ARP request with a forged address",
+            "an ARP reply with a forged address",
+            "what is neither IPv4 nor ARP",
+        ),
     ),
     Fault(
         "IPv6 passes",
-        (FLOWS.format('"table=0,priority=11,ipv6,in_port=\\"$p\\""'), "ip6tables -D FORWARD -j tenantnet-sg-FORWARD"),
+        (
+            FLOWS.format('"table=0,priority=11,ipv6,in_port=\\"$p\\""'),
+            FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'),
+            "ip6tables -D FORWARD -j tenantnet-sg-FORWARD",
+        ),
         ("spoofing",),
-        ("an IPv6 router advertisement", "a ping6"),
+        ("an IPv6 router advertisement", "a ping6", "what is neither IPv4 nor ARP"),
     ),
     Fault(
         "security groups are not asked",
@@ -81,6 +90,7 @@ FAULTS = (
         (FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'), "iptables -D FORWARD -j tenantnet-sg-FORWARD"),
         ("spoofing",),
         (
+            "what is neither IPv4 nor ARP",
             "a packet with a forged MAC",
             "a packet with a forged address",
             "a DHCP server's reply",
@@ -88,10 +98,17 @@ FAULTS = (
         ),
     ),
     Fault(
+        "routers take any source from outside",
+        ("for n in $(ls /run/netns | grep qrouter); do ip netns exec $n iptables -F tenantnet-l3-forged; done",),
+        ("spoofing",),
+        ("Nobody outside sends with an address of",),
+        node="network",
+    ),
+    Fault(
         "members of a group are unknown",
         ("for s in $(ipset list -name); do ipset flush $s; done",),
         ("switching",),
-        ("demo/instance2 reaches demo/instance1", "other/instance2 reaches other/instance1"),
+        ("demo/instance5 reaches demo/instance1", "other/instance2 reaches other/instance1"),
     ),
     Fault(
         "fragments of all ports wait in one queue",

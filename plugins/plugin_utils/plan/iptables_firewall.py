@@ -86,7 +86,10 @@ def _anti_spoofing(port: model.Port) -> list[Resource]:
         flow(switching.LOCAL_SWITCHING, 9, source, f"goto_table:{switching.MAC_SPOOF}"),
     ]
     for mac in dict.fromkeys([port.mac, *(pair.mac_address for pair in port.pairs)]):
-        flows.append(flow(switching.MAC_SPOOF, 2, f"{source},dl_src={mac}", f"goto_table:{switching.LOCAL_EGRESS}"))
+        flows += [
+            flow(switching.MAC_SPOOF, 2, f"{type_},{source},dl_src={mac}", f"goto_table:{switching.LOCAL_EGRESS}")
+            for type_ in ("arp", "ip")
+        ]
     for address in dict.fromkeys(pair.ip_address for pair in port.pairs):
         match = f"arp,{source},arp_spa={address}"
         flows.append(flow(switching.ARP_SPOOF, 2, match, f"goto_table:{switching.MAC_SPOOF}"))
