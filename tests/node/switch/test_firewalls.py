@@ -32,6 +32,7 @@ CLIENT, SERVER, OTHER = "192.168.1.11", "192.168.1.12", "192.168.1.13"
 ALLOWED, FORBIDDEN = 5000, 5001
 EDITS = 50  # with each of the firewalls
 STALL = 2.0  # seconds that a stream may rest during any change, on a machine that is busy with other tests
+MOVE = 8.0  # while its ports are plugged anew: what is lost meanwhile TCP repeats at growing intervals
 TICK = 0.005
 
 PROVIDER = """\
@@ -273,6 +274,6 @@ def test_the_firewall_changes_under_a_session(node: Node) -> None:
         session.stall = 0.0
         node.apply(firewall)
         session.lives()
-        assert session.stall < STALL, firewall
+        assert session.stall < MOVE, firewall
         assert not node.apply(firewall).changed
     assert not arrived(victim)
