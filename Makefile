@@ -15,8 +15,14 @@ OTHER_LAB := $(if $(filter file,$(origin LAB)),,--extra-vars=tenantnet_lab=$(LAB
 PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(ANSIBLE_ARGS)
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
+MACHINES ?= uml
+BOX := build/vms/tenantnet.box
+VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-qemu libvirt-daemon-system openssh-client \
+	qemu-system-x86 qemu-utils syslinux-common user-mode-linux vagrant vagrant-libvirt
+
 .DEFAULT_GOAL := help
-.PHONY: help doctor lab destroy shell test molecule gates lint types ansible-lint docs sanity unit golden wheels clean venv dev
+.PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
+	golden wheels clean venv dev
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -39,6 +45,17 @@ test: gates molecule ## all gates and tests, on labs of their own names
 
 molecule: dev ## each role alone and the whole, on a lab of their own
 	@$(AS_ROOT) env PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/molecule $(MOLECULE_ARGS) --no-command-borders
+
+test-vms: wheels vm-packages $(BOX) ## the example on machines with kernels of their own, not part of test; MACHINES=uml or vagrant
+	@$(AS_ROOT) scripts/with-$(MACHINES) build/vms scripts/test-vms
+
+box: $(BOX) ## a box for Vagrant and libvirt, made of Debian packages
+
+$(BOX): scripts/build-box bindep.txt $(shell find scripts/box -type f) | vm-packages
+	@scripts/as-root "to build the box" scripts/build-box
+
+vm-packages:
+	@scripts/bootstrap control $(VM_PACKAGES)
 
 gates: lint types ansible-lint docs sanity ## everything but the tests
 

@@ -52,7 +52,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 result.update(_difference(lock_file, lock.dump(before), lock.dump(after)))
             result.update(_planned(resolved, args["slices"]), lock=str(lock_file))
         except TopologyErrors as exc:
-            raise AnsibleActionFail(str(exc.below(from_here(topology.parent)))) from None
+            elsewhere = {inventory.FILE: from_here(hosts_file.parent)}
+            raise AnsibleActionFail(str(exc.below(from_here(topology.parent), elsewhere))) from None
         except TenantnetError as exc:
             raise AnsibleActionFail(str(exc)) from None
         return result

@@ -26,7 +26,7 @@ NODES = ("controllers", "network_nodes", "compute_nodes")
 LAB = "tenantnet.ovs.netns"  # connection to the machines of a lab
 #: How testinfra reaches a host is in these variables (ansible_…), worked out here by all of the rules of Ansible.
 REACH = ("connection", "host", "port", "user", "ssh_private_key_file", "private_key_file", "ssh_common_args")
-OUTSIDE = "outside"  # the machine of a lab that stands for the Internet
+OUTSIDE = "outside"  # the machine that stands for the Internet: of a lab, or a host of the inventory
 MARGIN = " " * 8
 
 COLLECTION = pathlib.Path(__file__).parents[2]
@@ -106,9 +106,10 @@ def inventory(variables: Mapping[str, typing.Any], directory: pathlib.Path) -> d
 
 
 def _nodes(variables: Mapping[str, typing.Any]) -> dict[str, Mapping[str, typing.Any]]:
-    """Variables of each node."""
+    """Variables of each node, and of the outside where it is a host of the inventory."""
     groups, hostvars = variables["groups"], variables["hostvars"]
-    return {name: hostvars[name] for name in sorted({str(h) for group in NODES for h in groups.get(group, ())})}
+    names = {str(h) for group in NODES for h in groups.get(group, ())} | ({OUTSIDE} & set(groups["all"]))
+    return {name: hostvars[name] for name in sorted(names)}
 
 
 def _command(directory: pathlib.Path, checks: Sequence[Check], specs: Sequence[str]) -> list[str]:

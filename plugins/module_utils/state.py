@@ -165,6 +165,7 @@ class Port(Resource):
     external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface, our own mark left out
     late: bool = dataclasses.field(default=False, compare=False)
     awaited: bool = dataclasses.field(default=False, compare=False)
+    up: bool = False  # for a NIC that nobody else raises; False leaves it as it is
 
     @property
     def key(self) -> Key:

@@ -10,14 +10,18 @@ an adopted bridge counts as satisfied and stays unmarked.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import errno
 import typing
 
 from ..changes import Change
 from ..errors import TenantnetError
+from ..netns import ignoring
 from ..ovsdb import Command, Ovsdb, Row, Writer
 from ..state import Key, Port, Resource, maker, owner_name
 from . import Context
 from .bridges import SLICE, adoption, are_rivals, mark, owner_of
+from .link_settings import UP
 from .zones import forget
 
 DEAD_VLAN = 4095
@@ -40,10 +44,11 @@ class PortDriver:
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         """A wanted port that does not work reads as absent, and so is made anew."""
         live: dict[Key, Resource] = {}
+        raised = self._raised(desired)
         for bridge, row, interface in self._rows():
             wanted = desired.get((bridge["name"], row["name"]))
             if owner_of(row) == self._deployment and (wanted is None or self._works(interface, wanted)):
-                port = _port(bridge["name"], row, interface)
+                port = dataclasses.replace(_port(bridge["name"], row, interface), up=row["name"] in raised)
                 live[port.key] = port
             elif wanted is not None and _is_adopted(bridge, row, interface, wanted):
                 live[wanted.key] = wanted
@@ -82,7 +87,16 @@ class PortDriver:
         ports = [typing.cast(Port, change.after) for change in changes if change.after is not None]
         if ports:
             self._ovsdb.transact([self._update(port) for port in ports])
+            for port in (port for port in ports if port.up):
+                with ignoring(errno.ENODEV):  # Open vSwitch says the same below, and of which port
+                    self._netns.ipr().link("set", ifname=port.name, state="up")
             self._settle(ports, self._works)
+
+    def _raised(self, desired: typing.Mapping[Key, Resource]) -> set[str]:
+        """Those NICs that are up, of all that should be."""
+        asked = {port.name for port in desired.values() if isinstance(port, Port) and port.up}
+        links = self._netns.ipr().get_links() if asked else ()
+        return asked & {link.get("ifname") for link in links if link["flags"] & UP}
 
     def _addressed(self, wanted: typing.Mapping[str, Port]) -> list[str]:
         """A NIC in a bridge takes nothing to the node's own IP stack any more: its addresses would be lost."""

@@ -9,6 +9,7 @@ its control is an honest one of the same sort, sent after it, which must arrive:
 from __future__ import annotations
 
 import ipaddress
+import typing
 from collections.abc import Iterator
 
 from ..topology import model
@@ -24,7 +25,7 @@ FORGED_MAC = "02:00:00:00:00:fe"
 UDP, DISCARD, BOOTPS, BOOTPC, EPHEMERAL = 17, 9, 67, 68, 40000
 ROUTER_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 128
 
-Frame = dict[str, str | int]
+Frame = dict[str, typing.Any]
 ONE_TAG: Frame = {"priority_tags": 1}
 TWO_TAGS: Frame = {"priority_tags": 2}
 
@@ -109,9 +110,10 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     if not port.port_security_enabled or not receivers or free is None:
         return
     me, anchor = places.of(topology, port), receivers[0]
-    honest = arp("arp", me, anchor["ip"])
+    # About itself: a question about somebody else may be answered on the spot, and go nowhere.
+    honest = arp("arp", me, me["ip"])
     forged: list[tuple[str, Frame, Frame]] = [
-        ("ARP with a forged MAC", arp("arp-mac", me, anchor["ip"], mac=FORGED_MAC), honest),
+        ("ARP with a forged MAC", arp("arp-mac", me, me["ip"], mac=FORGED_MAC), honest),
         ("an ARP request with a forged address", arp("arp-ip", me, free, spa=free), honest),
         ("an ARP reply with a forged address", arp("arp-reply", me, free, op=2, spa=free), honest),
         ("a forged ARP reply behind VLAN tags", arp("arp-tagged", me, free, op=2, spa=free) | TWO_TAGS, honest),

@@ -38,9 +38,11 @@ class TopologyErrors(TenantnetError):
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
-    def below(self, directory: str) -> TopologyErrors:
-        """The same, with files named as they are found from elsewhere."""
-        return TopologyErrors(dataclasses.replace(p, file=f"{directory}/{p.file}") for p in self.problems)
+    def below(self, directory: str, elsewhere: typing.Mapping[str, str] | None = None) -> TopologyErrors:
+        """The same, with files named as they are found: below a directory, or below that which `elsewhere` names."""
+        return TopologyErrors(
+            dataclasses.replace(p, file=f"{(elsewhere or {}).get(p.file, directory)}/{p.file}") for p in self.problems
+        )
 
 
 def from_here(directory: pathlib.Path) -> str:

@@ -254,3 +254,14 @@ def test_a_nic_that_carries_an_address_of_the_node_is_refused(switch: Switch) ->
     assert run(["ovs-vsctl", "list-br"]) == ""
     run(["ip", "address", "del", "192.0.2.1/24", "dev", "eth3"])
     assert switch(dataclasses.replace(BR_EX, adopt=False), NIC).changed
+
+
+def test_a_nic_is_raised_with_its_port_and_again_when_somebody_has_put_it_down(switch: Switch) -> None:
+    run(["ip", "link", "add", "eth3", "type", "veth", "peer", "name", "wire"])
+    bridge, nic = dataclasses.replace(BR_EX, adopt=False), dataclasses.replace(NIC, up=True)
+    switch(bridge, nic)
+    assert "UP" in run(["ip", "link", "show", "eth3"])
+    assert not switch(bridge, nic).changed
+    run(["ip", "link", "set", "eth3", "down"])
+    assert [c.describe() for c in switch(bridge, nic).changes] == ["~ port br-ex eth3: up=False -> True"]
+    assert "UP" in run(["ip", "link", "show", "eth3"])
