@@ -65,8 +65,9 @@ def _interface(host: Variables, network: str, nic: str, prefix_length: int) -> d
     address = host.get(f"tenantnet_{network}_ip") if network in ("management", "tunnel") else None
     if address:
         interface["address"] = f"{address}/{prefix_length}"
-    if network == "tunnel":
+    if network != "management":
         interface["mtu"] = host.get("tenantnet_underlay_mtu", 1500)
+    if network == "tunnel":
         interface["underlay"] = bool(address) and host.get("tenantnet_datapath") != "system"
     return interface
 

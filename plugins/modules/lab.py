@@ -63,6 +63,9 @@ options:
                 interface, as tunnels of that datapath need it.
             type: bool
             default: false
+          vlan:
+            description: VLAN of the address; it needs O(machines[].interfaces[].underlay).
+            type: int
           mtu:
             description: MTU in bytes.
             type: int
@@ -147,6 +150,7 @@ INTERFACE = {
     "network": {"type": "str", "required": True},
     "address": {"type": "str"},
     "underlay": {"type": "bool", "default": False},
+    "vlan": {"type": "int"},
     "mtu": {"type": "int", "default": 1500},
 }
 MACHINE = {

@@ -10,30 +10,37 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import subprocess
+import time
 import typing
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
 
 from .deployment import ROOT, Deployment
 from .names import lab_name
+from .streams import Enter, server, stream
 
 SOURCE = ROOT / "inventories/lab/rich"
 
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What is taken away on compute1, and which of the checks of some groups must fail: these and no others."""
+    """What is taken away on a node, and which of the checks of some groups must fail: these and no others."""
 
     name: str
     commands: tuple[str, ...]
     groups: tuple[str, ...]
     noticed: tuple[str, ...]  # words of titles
+    node: str = "compute1"
 
     def __str__(self) -> str:
         return self.name
 
 
 FLOWS = "for p in $(ovs-vsctl list-ports br-int | grep qvo); do ovs-ofctl --names --strict del-flows br-int {}; done"
+ROUTERS = "for r in $(ip netns list | grep -o 'qrouter-[^ ]*'); do ip netns exec $r sh -c '{}'; done"
 DEVICES = "for d in $(ls /sys/class/net | grep {}); do {}; done"
 
 FAULTS = (
@@ -50,13 +57,22 @@ FAULTS = (
             FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'),
         ),
         ("spoofing",),
-        ("ARP with a forged MAC", "an ARP request with a forged address", "an ARP reply with a forged address"),
+        (
+            "ARP with a forged MAC",
+            "an ARP request with a forged address",
+            "an ARP reply with a forged address",
+            "what is neither IPv4 nor ARP",
+        ),
     ),
     Fault(
         "IPv6 passes",
-        (FLOWS.format('"table=0,priority=11,ipv6,in_port=\\"$p\\""'), "ip6tables -D FORWARD -j tenantnet-sg-FORWARD"),
+        (
+            FLOWS.format('"table=0,priority=11,ipv6,in_port=\\"$p\\""'),
+            FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'),
+            "ip6tables -D FORWARD -j tenantnet-sg-FORWARD",
+        ),
         ("spoofing",),
-        ("an IPv6 router advertisement", "a ping6"),
+        ("an IPv6 router advertisement", "a ping6", "what is neither IPv4 nor ARP"),
     ),
     Fault(
         "security groups are not asked",
@@ -74,6 +90,7 @@ FAULTS = (
         (FLOWS.format('"table=0,priority=9,in_port=\\"$p\\""'), "iptables -D FORWARD -j tenantnet-sg-FORWARD"),
         ("spoofing",),
         (
+            "what is neither IPv4 nor ARP",
             "a packet with a forged MAC",
             "a packet with a forged address",
             "a DHCP server's reply",
@@ -81,10 +98,17 @@ FAULTS = (
         ),
     ),
     Fault(
+        "routers take any source from outside",
+        ("for n in $(ls /run/netns | grep qrouter); do ip netns exec $n iptables -F tenantnet-l3-forged; done",),
+        ("spoofing",),
+        ("Nobody outside sends with an address of",),
+        node="network",
+    ),
+    Fault(
         "members of a group are unknown",
         ("for s in $(ipset list -name); do ipset flush $s; done",),
         ("switching",),
-        ("demo/instance2 reaches demo/instance1", "other/instance2 reaches other/instance1"),
+        ("demo/instance5 reaches demo/instance1", "other/instance2 reaches other/instance1"),
     ),
     Fault(
         "fragments of all ports wait in one queue",
@@ -116,6 +140,63 @@ FAULTS = (
         ("switching",),
         ("for the tunnel address 10.0.1.31",),
     ),
+    Fault(
+        "routers forward no ports and send nobody back",
+        (
+            ROUTERS.format("iptables -t nat -F tenantnet-l3-fip-pf 2>&- || true"),
+            ROUTERS.format(
+                "iptables -t nat -S tenantnet-l3-snat | sed -n s/^-A/-D/p | grep DNAT | xargs -r iptables -t nat"
+            ),
+        ),
+        ("floating",),
+        ("by forwarded ports", "and back through their router"),
+        "network",
+    ),
+    Fault(
+        "routers know only their subnets, and hide everybody",
+        (
+            ROUTERS.format("ip route del 192.168.3.0/24 via 192.168.2.254 2>&- || true"),
+            ROUTERS.format("iptables -t nat -A tenantnet-l3-snat -o qg-+ -j MASQUERADE"),
+        ),
+        ("routing",),
+        (
+            "by demo/inner and demo/router",
+            "by demo/router and demo/inner",
+            "demo/instance5 reaches demo/instance3 by demo/inner",  # the answers come by the other router
+            "What other/instance4 sends out by router",
+        ),
+        "network",
+    ),
+    Fault(
+        "br-tun is not told who is where",
+        (
+            "ovs-ofctl del-flows br-tun table=21,arp",
+            "ovs-ofctl del-flows br-tun table=20,dl_dst=00:00:00:00:00:00/01:00:00:00:00:00",
+            # What goes to one node alone goes to both.
+            "ovs-ofctl --names --no-stats dump-flows br-tun table=22 | grep -v output.*output |"
+            " sed -n 's/.*\\(table=22.*vxlan-\\).*/\\10a000115,output:vxlan-0a000120/p' | tr -d '\" ' |"
+            " sed s/actions/,actions/ | ovs-ofctl --names mod-flows br-tun -",
+        ),
+        ("switching",),
+        ("other/alone travels from compute1", "for the MAC of DHCP server of other/alone", "itself: nothing travels"),
+    ),
+    Fault(
+        "every number is let in",
+        (
+            "for table in 3 4; do ovs-ofctl --strict mod-flows br-tun "
+            '"table=$table,priority=0,actions=push_vlan:0x8100,set_field:4097->vlan_vid,resubmit(,10)"; done',
+            "ovs-ofctl --names --strict mod-flows br-int "
+            '"table=0,priority=2,in_port=int-br-vlan,actions=resubmit(,58)"',
+        ),
+        ("isolation",),
+        ("a frame of VNI", "a frame of GRE key", "a frame of VLAN 1,"),
+    ),
+    Fault(
+        "the node remembers what tunnels carry",
+        ("iptables -t raw -D OUTPUT -j tenantnet-sw-OUTPUT",),
+        ("node",),
+        ("compute1 tracks no packet of a tunnel",),
+    ),
 )
 
 
@@ -134,20 +215,84 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deploy
 
 def test_everything_is_measured_and_right(deployed: Deployment) -> None:
     output = deployed.succeed("verify")
-    assert "177 checks passed" in output.text
+    assert "327 checks passed" in output.text
     assert "not measured" not in output.text
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_fault_is_noticed(deployed: Deployment, fault: Fault) -> None:
     for command in fault.commands:
-        done = deployed.node("compute1", "sh", "-ec", command)
+        done = deployed.node(fault.node, "sh", "-ec", command)
         assert done.returncode == 0, done.stderr
     output = deployed.run("verify", args=("-e", json.dumps({"tenantnet_verify_groups": fault.groups})))
-    restored = deployed.node("compute1", "/var/lib/tenantnet/bin/tenantnet-node", "restore")
+    restored = deployed.node(fault.node, "/var/lib/tenantnet/bin/tenantnet-node", "restore")
     assert "was changed" in restored.stdout, restored
     failed = [line for line in output.text.splitlines() if "✗" in line]
     for words in fault.noticed:
         assert any(words in line for line in failed), output.text
     strange = [line for line in failed if not any(words in line for words in fault.noticed)]
     assert not strange, output.text
+
+
+MOVES = (
+    ("demo", "{ip_address: 192.168.1.11, floating_ip: 203.0.113.102}", "192.168.1.11"),
+    ("demo", "{ip_address: 192.168.1.21, floating_ip: 203.0.113.103}", "192.168.1.21"),
+    ("demo", "fixed_ip: 192.168.1.12}", "fixed_ip: 192.168.1.12, floating_ip: 203.0.113.103}"),
+    ("other", "fixed_ip: 192.168.1.11}", "fixed_ip: 192.168.1.11, floating_ip: 203.0.113.102}"),
+)
+IP_SEEN = "import urllib.request as r; print(r.urlopen('http://203.0.113.1/', timeout=5).read().decode().strip())"
+
+
+def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: Deployment) -> None:
+    """Streams through them break, one by the same router goes on, and the outside need not ask where they are now."""
+
+    def guest(node: str, project: str, name: str) -> Enter:
+        namespace = names.guest_namespace(ids.of("lab", project, "instance", name))
+        return lambda argv: deployed.machine(node).enter(["ip", "netns", "exec", namespace, *argv])
+
+    def mac(address: str) -> str:
+        (entry,) = json.loads(deployed.node("outside", "ip", "-json", "neigh", "show", address).stdout)
+        return str(entry["lladdr"])
+
+    outside = deployed.machine("outside").enter
+    never = "net.ipv4.neigh.eth0.base_reachable_time_ms=3600000"  # an hour before it asks again for whom it knows
+    assert deployed.node("outside", "sysctl", "-qw", never).returncode == 0
+    assert deployed.node("outside", "ip", "neigh", "flush", "all").returncode == 0
+    with (
+        server(guest("compute1", "demo", "instance1"), 22),
+        server(guest("compute2", "demo", "instance3"), 22),
+        stream(outside, "203.0.113.102", 22) as moved,
+        stream(outside, "203.0.113.103", 22) as changed,
+        stream(outside, "203.0.113.110", 2222) as unrelated,
+    ):
+        before = {address: mac(address) for address in ("203.0.113.102", "203.0.113.103")}
+        for project, old, new in MOVES:
+            deployed.edit(f"topology/projects/{project}.yml", old, new)
+        deployed.succeed("site")
+        assert mac("203.0.113.102") != before["203.0.113.102"]
+        assert mac("203.0.113.103") == before["203.0.113.103"]
+        assert moved.broke()
+        assert changed.broke()
+        assert unrelated.longest_stall() < 1
+    for where, seen in ((("compute1", "other", "instance1"), "102"), (("compute2", "demo", "instance2"), "103")):
+        command = guest(*where)(["/usr/bin/python3", "-c", IP_SEEN])
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"203.0.113.{seen}\n"
+
+
+def learned(deployed: Deployment, node: str) -> list[float]:
+    """How many seconds ago each MAC of a port of ours was learned."""
+    flows = deployed.node(node, "ovs-ofctl", "dump-flows", "br-tun", "table=20").stdout.splitlines()
+    ages = (re.search(r"duration=([\d.]+)s.*hard_timeout=300.*dl_dst=fa:16:3e", flow) for flow in flows)
+    return [float(age[1]) for age in ages if age]
+
+
+def test_nodes_that_were_told_may_flood_and_learn_and_the_other_way_round(deployed: Deployment) -> None:
+    told = "  l2_population: true\n  arp_responder: true\n"
+    for before, after in ((told, ""), ("tunnels:\n", f"tunnels:\n{told}")):
+        began = time.monotonic()
+        deployed.edit("topology/provider.yml", before, after)
+        deployed.succeed("site")
+        for node in ("network", "compute1", "compute2"):
+            assert all(age < time.monotonic() - began for age in learned(deployed, node)), "stale"
+        deployed.succeed("verify", args=("-e", json.dumps({"tenantnet_verify_groups": ["structure", "switching"]})))
+        assert learned(deployed, "network")

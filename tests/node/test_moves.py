@@ -153,6 +153,24 @@ def test_connections_end_with_their_rule_and_others_go_on(local: Node, left, end
         opening.close()
 
 
+def hidden(*rules: str) -> tuple[Chain, Chain]:
+    mine = {"slice": "routing", "namespace": "", "family": "ipv4", "table": "nat"}
+    return Chain(**mine, name="POSTROUTING", rules=(f"-j {P}snat",)), Chain(**mine, name=f"{P}snat", rules=rules)
+
+
+def test_connections_end_with_the_address_that_they_were_hidden_behind(make_node) -> None:
+    node = make_node(ChainDriver)
+    run(["ip", "link", "set", "lo", "up"])
+    node.converge(*hidden("-o lo -p tcp -m tcp --dport 80 -j SNAT --to-source 127.0.0.9"))
+    servers = [socket.create_server(("127.0.0.1", port)) for port in (80, 22)]
+    clients = [socket.create_connection(("127.0.0.1", port)) for port in (80, 22)]
+    assert connections() == {("127.0.0.1", 80), ("127.0.0.1", 22)}
+    node.converge(*hidden())
+    assert connections() == {("127.0.0.1", 22)}
+    for opening in [*servers, *clients]:
+        opening.close()
+
+
 def test_what_began_without_a_rule_begins_anew(local: Node) -> None:
     local.converge(*nat())
     with (

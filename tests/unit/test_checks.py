@@ -202,7 +202,7 @@ def test_checks_grow_with_ports_and_not_with_pairs() -> None:
             )
         found = checks(dataclasses.replace(one, ports=ports, instances=instances), {})
         sizes.append(len(found))
-    assert sizes[1] - sizes[0] <= 20 * 21
+    assert sizes[1] - sizes[0] <= 20 * 22
     asked = next(c for c in found if c.id.startswith("eastwest") and ">demo/i7.open" in c.id)
     assert "more like it not asked" in asked.title
 
@@ -371,7 +371,16 @@ def test_members_of_a_group_are_known_by_all_addresses_they_may_use() -> None:
 
 def every_frame() -> list[checks_frames.Frame]:
     found = [c.args[k] for c in checks(topology(), {}) for k in ("frame", "control") if isinstance(c.args.get(k), dict)]
-    return [dict(items) for items in {tuple(f.items()) for f in found}]
+    frames_ = [json.loads(text) for text in sorted({json.dumps(f) for f in found})]
+    # Where a frame comes from the wire, its MACs are looked up on the nodes while it is measured.
+    macs = {"dl_src": "02:00:00:00:00:0b", "dl_dst": "02:00:00:00:00:0a"}
+    return [f | macs if "inner" in f else f for f in frames_]
+
+
+def _without_inner_token(frame: checks_frames.Frame) -> checks_frames.Frame:
+    if "inner" not in frame:
+        return frame
+    return frame | {"inner": {k: v for k, v in frame["inner"].items() if k != "token"}}
 
 
 def test_frames_are_built_as_they_are_told() -> None:
@@ -381,7 +390,7 @@ def test_frames_are_built_as_they_are_told() -> None:
         data = frames.build(frame, "run")
         assert frames.token_of(data, "run") == frame["token"]
         assert frames.token_of(data, "other") == ""
-        assert {**frames.dissect(data), "token": frame["token"]} == frame
+        assert {**frames.dissect(data), "token": frame["token"]} == _without_inner_token(frame)
         if "nw_proto" in frame:
             start = 14 + 4 * frame.get("priority_tags", 0)
             assert frames.checksum(data[start : start + 20]) == 0

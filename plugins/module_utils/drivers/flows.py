@@ -34,6 +34,9 @@ _DUMPED = re.compile(
 )
 _PARSED = re.compile(r": ADD (?:table:(?P<table>\d+) )?(?P<rest>.*?)cookie:(?P<cookie>0x1) actions=(?P<actions>.*)")
 _EXTRA = re.compile(r"\w+_timeout=|importance=|send_flow_rem|check_overlap|no_\w+_counts")
+#: What was learned is about such a match, in a flow of a VLAN or of a MAC in it.
+_LEARNABLE = re.compile(r"dl_vlan=(?P<vlan>\d+)(?:,dl_dst=(?P<mac>[\da-f:]+))?")
+_SOURCE = re.compile(r"in_port=(\d+)")
 _OLD = "reset_counts"  # what is printed of a flow that was added with an OpenFlow that knew no flags
 _DEFAULT_PRIORITY = 32768  # not printed
 
@@ -101,7 +104,7 @@ class FlowDriver:
             bundles.setdefault(change.key[0], []).append(change)
         for bridge, bundle in bundles.items():
             numbers = self._resolve(bridge, [change.after for change in bundle if change.after is not None])
-            lines = [self._line(change, numbers) for change in bundle]
+            lines = [*(self._line(change, numbers) for change in bundle), *self._forget(bundle, numbers)]
             run([*_OFCTL, "--bundle", "add-flows", bridge, "-"], stdin="\n".join(lines) + "\n")
 
     def _line(self, change: Change, numbers: typing.Mapping[str, int]) -> str:
@@ -110,6 +113,21 @@ class FlowDriver:
         if change.after is None:
             return f"delete_strict cookie={own}/-1,{_match(flow, numbers)}"
         return f"add cookie={own},{_match(flow, numbers)} actions={_numbered(flow.actions, numbers)}"
+
+    def _forget(self, bundle: typing.Sequence[Change], numbers: typing.Mapping[str, int]) -> list[str]:
+        """What was learned of a VLAN or MAC whose flow changes, or leads to a port whose flow goes: it may be wrong.
+
+        Whatever is still right is learned again from the next packet.
+        """
+        found = set()
+        for change in bundle:
+            match = _numbered(typing.cast(Flow, change.subject).match, numbers)
+            if about := _LEARNABLE.fullmatch(match):
+                mac = f",dl_dst={about['mac']}" if about["mac"] else ""
+                found.add(f"vlan_tci={int(about['vlan']):#06x}/0x0fff{mac}")
+            elif change.after is None and (source := _SOURCE.fullmatch(match)):
+                found.add(f"out_port={source[1]}")
+        return [f"delete cookie={self._learned:#x}/-1,{what}" for what in sorted(found)]
 
     def _resolve(self, bridge: str, flows: typing.Sequence[Resource]) -> dict[str, int]:
         """Numbers of the ports of a bridge; raises TenantnetError when one that a new flow names has none."""

@@ -195,7 +195,7 @@ def _power_on(machine: Machine, one: spec.Spec) -> None:
 def _add_underlay(machine: Machine, nic: spec.Nic) -> None:
     """The address comes last: where it is, the rest is."""
     wires.silence(machine, nic.name)
-    ovs.add_underlay(machine, nic.name, spec.mac(machine.lab, machine.name, nic.name), nic.mtu)
+    ovs.add_underlay(machine, nic)
     wires.set_device(machine, spec.UNDERLAY, [nic.address] if nic.address else [])
 
 

@@ -58,11 +58,13 @@ def wait(machine: Machine) -> None:
     machine.run(["ovs-vsctl", "--retry", f"--timeout={_DEADLINE}", *change])
 
 
-def add_underlay(machine: Machine, nic: str, mac: str, mtu: int) -> None:
-    """Put the tunnel NIC into the underlay bridge, which has the NIC's MAC; no address yet. Raises TenantnetError."""
-    name = spec.UNDERLAY
+def add_underlay(machine: Machine, nic: spec.Nic) -> None:
+    """Put a NIC into the underlay bridge, which has the NIC's MAC; no address yet. Raises TenantnetError."""
+    name, mac = spec.UNDERLAY, spec.mac(machine.lab, machine.name, nic.name)
     bridge = ["set", "Bridge", name, "datapath_type=netdev", "fail_mode=standalone", f"other_config:hwaddr={mac}"]
-    device = ["set", "Interface", name, f"mtu_request={mtu}"]
+    device = ["set", "Interface", name, f"mtu_request={nic.mtu}"]
+    port = ["set", "Port", name, f"tag={nic.vlan or '[]'}"]
     ovs_vsctl = ["ovs-vsctl", f"--timeout={_DEADLINE}"]
-    machine.run([*ovs_vsctl, "--if-exists", "del-port", nic])  # it may be a new device of the same name
-    machine.run([*ovs_vsctl, "--may-exist", "add-br", name, "--", *bridge, "--", *device, "--", "add-port", name, nic])
+    machine.run([*ovs_vsctl, "--if-exists", "del-port", nic.name])  # it may be a new device of the same name
+    add = ["--may-exist", "add-br", name, "--", *bridge, "--", *device, "--", *port, "--", "add-port", name, nic.name]
+    machine.run([*ovs_vsctl, *add])

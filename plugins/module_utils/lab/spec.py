@@ -14,7 +14,7 @@ from ..errors import TenantnetError
 #: The machine that holds the wires: a plain Linux bridge for each physical network.
 FABRIC = "fabric"
 
-#: Open vSwitch's bridge that holds the tunnel NIC and carries the tunnel address (datapath netdev).
+#: Open vSwitch's bridge that holds a NIC and carries its address: of tunnels (datapath netdev), or one in a VLAN.
 UNDERLAY = "br-underlay"
 
 #: What the people's side of the NIC is not Open vSwitch's userspace datapath on: checksums may stay with the NIC.
@@ -26,12 +26,16 @@ Facts = dict[str, str]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Nic:
-    """A NIC and the physical network that it is plugged into. With `underlay` the address is on the underlay bridge."""
+    """A NIC and the physical network that it is plugged into. With `underlay` the address is on the underlay bridge.
+
+    With `vlan` that address is in this VLAN of the network.
+    """
 
     name: str
     network: str
     address: str | None = None  # with prefix length
     underlay: bool = False
+    vlan: int | None = None
     mtu: int = 1500  # bytes
 
     @property
@@ -91,6 +95,8 @@ def _errors(spec: Spec, nic: Nic) -> typing.Iterator[str]:
     where = f"machine {spec.name}, interface {nic.name}"
     if nic.underlay and not (spec.ovs and nic.address):
         yield f"{where}: the underlay bridge needs Open vSwitch (ovs: true) and an address"
+    if nic.vlan is not None and not (nic.underlay and 1 <= nic.vlan <= 4094):
+        yield f"{where}: a VLAN is a number from 1 to 4094, of the address on the underlay bridge (underlay: true)"
     if len(nic.name) > 15:
         yield f"{where}: a device's name has at most 15 characters"
     try:

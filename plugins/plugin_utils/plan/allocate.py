@@ -71,6 +71,8 @@ def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
         security_groups=_by_id(groups.values()),
         instances=_by_id(_plugged(instances.values(), plans)),
         local_vlans=local_vlans,
+        l2_population=topology.provider.tunnels.l2_population,
+        arp_responder=topology.provider.tunnels.arp_responder,
     )
     return resolved, pins.lock()
 

@@ -13,11 +13,14 @@ from collections.abc import Collection, Mapping
 from ...module_utils.state import SLICES, NodeState
 from ..topology import model
 from . import (
+    checks_floating,
     checks_frames,
+    checks_injected,
     checks_isolation,
     checks_leases,
     checks_metadata,
     checks_reach,
+    checks_routes,
     checks_structure,
     checks_wire,
 )
@@ -38,8 +41,11 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_leases.checks(topology),
         *checks_metadata.checks(topology),
         *checks_reach.checks(topology),
+        *checks_routes.checks(topology),
+        *checks_floating.checks(topology),
         *checks_frames.checks(topology),
         *checks_isolation.checks(topology),
-        *checks_wire.checks(topology),
+        *checks_injected.checks(topology),
+        *checks_wire.checks(topology, states),
     ]
     return sorted(found, key=lambda check: GROUPS.index(check.group))

@@ -51,7 +51,7 @@ def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: 
     strangers = [there, *witnesses(topology, other)[:2]]
     receivers, never_at = [*own, *strangers], list(range(len(own), len(own) + len(strangers)))
     one, two = topology.networks[port.network].label, topology.networks[other.network].label
-    frames = [("A broadcast", arp("arp", me, there["ip"]), list(range(len(own))))]
+    frames = [("A broadcast", arp("arp", me, me["ip"]), list(range(len(own))))]
     if may_send(topology, port, own[0]) and not _connected(topology, port, other):
         frames.append((f"A packet for {there['ip']}", udp("ip", me, own[0]["mac"], there["ip"]), [0]))
     for words, frame, control_at in frames:

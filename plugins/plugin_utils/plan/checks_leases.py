@@ -32,16 +32,17 @@ def checks(topology: model.Topology) -> Iterator[Check]:
 def _expected(
     topology: model.Topology, network: model.Network, subnet: model.Subnet, port: model.Port
 ) -> dict[str, object]:
-    """What the client must have recorded, and what its NIC must have."""
+    """What the client must have recorded, and what its NIC must have. Routes and names are of the first NIC alone."""
     servers = places.ports_of(topology, network.id, "dhcp")
+    first = topology.instances[port.device].ports[0] == port.id
     return {
         "address": port.fixed_ips[0].address,
         "prefixlen": subnet.prefixlen,
         "mac": port.mac,
         "mtu": network.mtu,
-        "gateway": subnet.gateway_ip,
-        "routes": [list(route) for route in dhcp.classless_routes(topology, network, subnet)],
-        "dns": list(subnet.dns_nameservers),
+        "gateway": subnet.gateway_ip if first else None,
+        "routes": [list(route) for route in dhcp.classless_routes(topology, network, subnet)] if first else [],
+        "dns": list(subnet.dns_nameservers) if first else [],
         "servers": [ip.address for p in servers for ip in p.fixed_ips if ip.subnet == subnet.id],
         "seconds": dhcp.LEASE_SECONDS,
     }

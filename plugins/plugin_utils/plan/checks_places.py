@@ -19,8 +19,8 @@ PREFIXES = {"router_interface": "qr-", "router_gateway": "qg-", "dhcp": "tap"}
 
 
 def outside() -> Place:
-    """The machine on the external network."""
-    return {"node": OUTSIDE, "namespace": "", "device": "", "label": OUTSIDE, "ours": True}
+    """The machine on the external network, at its NIC there."""
+    return {"node": OUTSIDE, "namespace": "", "device": "eth0", "label": OUTSIDE, "ours": True}
 
 
 def underlay(node: model.Node) -> Place:
@@ -34,6 +34,11 @@ def underlay(node: model.Node) -> Place:
         "label": node.name,
         "ours": True,
     }
+
+
+def tunnel_nodes(topology: model.Topology) -> list[model.Node]:
+    """Nodes whose tunnel address and its NIC are known, by name."""
+    return [n for _name, n in sorted(topology.nodes.items()) if n.tunnel_ip and "tunnel" in n.interfaces]
 
 
 def of(topology: model.Topology, port: model.Port) -> Place:
@@ -103,3 +108,24 @@ def gateway_port(topology: model.Topology, router: model.Router) -> model.Port |
     """The router's port on its external network."""
     ports = (p for p in topology.ports.values() if p.device == router.id and p.owner == "router_gateway")
     return next(ports, None)
+
+
+def interface_of(topology: model.Topology, port: model.Port, router: model.Router) -> model.Port | None:
+    """The router's port on the network of another port."""
+    return next((p for p in ports_of(topology, port.network, "router_interface") if p.device == router.id), None)
+
+
+def floating_of(topology: model.Topology, port: model.Port) -> str | None:
+    """The floating IP that leads to the first address of a port."""
+    wanted = port.id, port.fixed_ips[0].address
+    return next((f.address for f in topology.floating_ips.values() if (f.port, f.fixed_ip) == wanted), None)
+
+
+def seen_outside(topology: model.Topology, port: model.Port, router: model.Router, hairpin: bool = False) -> str:
+    """The address that others see when an instance sends by its router.
+
+    `hairpin`: they are behind the same router, which sends them its own address even without source NAT.
+    """
+    gateway = gateway_port(topology, router)
+    shared = gateway.fixed_ips[0].address if gateway and (router.enable_snat or hairpin) else None
+    return floating_of(topology, port) or shared or port.fixed_ips[0].address

@@ -1,10 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of who reaches whom: Case 1 (an instance to the outside), Case 2 (the outside to a floating IP), east-west.
-
-What must be open and what closed follows from the security groups (verdict.py). The destination listens on all asked
-ports, the closed ones too: a port is closed when a packet for it does not arrive, not when nobody is there.
-"""
+"""Checks of who reaches whom: an instance the outside (Case 1), and its neighbours."""
 
 from __future__ import annotations
 
@@ -13,14 +9,9 @@ from collections.abc import Iterator
 from ..topology import model
 from . import checks_places as places
 from .check import Check, Group
-from .checks_places import Place
-from .verdict import Service, Side, allows, reaches
-
-BULK = 20000  # bytes over each TCP connection: more than one full segment
-TCP_PORTS = (22, 80, 8080)  # always asked, beside the borders of each rule
-UDP_PORTS = (53,)
-DHCP_PORTS = (67, 68)  # the guest's own client listens there
-MAX_PORTS = 12
+from .checks_frames import udp
+from .checks_pairs import Pair, pair
+from .verdict import Service, Side, reaches
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
@@ -28,8 +19,7 @@ def checks(topology: model.Topology) -> Iterator[Check]:
     for port in places.addressed(topology):
         yield from _case1(topology, port)
         yield from _mtu(topology, port)
-    for floating_ip in sorted(topology.floating_ips.values(), key=lambda f: f.address):
-        yield from _case2(topology, floating_ip)
+    yield from _leaving(topology)
     yield from _east_west(topology)
 
 
@@ -39,17 +29,20 @@ def checks(topology: model.Topology) -> Iterator[Check]:
 def _case1(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     """An instance's first port reaches the external network, and whoever it talks to sees the right address."""
     router = places.router_of(topology, port)
-    gateway = places.gateway_port(topology, router) if router else None
-    if router is None or gateway is None or topology.instances[port.device].ports[0] != port.id:
+    if router is None or topology.instances[port.device].ports[0] != port.id:
         return
-    address = port.fixed_ips[0].address
-    floating = next((f.address for f in topology.floating_ips.values() if f.port == port.id), None)
-    seen = floating or (gateway.fixed_ips[0].address if router.enable_snat else None)
+    gateway = places.gateway_port(topology, router)
+    if gateway is None:
+        yield _north(topology, port, places.BEYOND, Service(protocol="icmp"), None)
+        return
+    seen = places.seen_outside(topology, port, router)
+    if not router.enable_snat and seen == port.fixed_ips[0].address:
+        return  # whether the world outside knows the way back to it is not ours to say
     near = topology.subnet(gateway.fixed_ips[0].subnet).gateway_ip
     for target in filter(None, (near, places.BEYOND)):
         for service in (Service(protocol="icmp"), Service(protocol="tcp", port=80)):
-            open_ = reaches(topology, Side(address=address, port=port), Side(address=target), service)
-            yield _north(topology, port, target, service, seen if open_ else None)
+            ends = Side(address=port.fixed_ips[0].address, port=port), Side(address=target)
+            yield _north(topology, port, target, service, seen if reaches(topology, *ends, service) else None)
 
 
 def _north(topology: model.Topology, port: model.Port, target: str, service: Service, seen: str | None) -> Check:
@@ -75,17 +68,28 @@ def _north(topology: model.Topology, port: model.Port, target: str, service: Ser
     )
 
 
-def _case2(topology: model.Topology, floating_ip: model.FloatingIp) -> Iterator[Check]:
-    """From outside to a floating IP: what the security groups open, and only that."""
-    port = topology.ports[floating_ip.port]
-    external = topology.routers[floating_ip.router].external_network
-    subnets = topology.networks[external].subnets if external else ()
-    client = next((s.gateway_ip for s in subnets if s.holds(floating_ip.address)), None)
-    if client is None or port not in places.addressed(topology):
-        return
-    source = {**places.outside(), "ip": client}
-    name = f"case2.{places.label(topology, port)}.{floating_ip.address}"
-    yield from _pair(topology, name, "floating", source, None, port, floating_ip.address)
+def _leaving(topology: model.Topology) -> Iterator[Check]:
+    """Of each router one instance without floating IP: as whom the outside sees what it sends, and never otherwise."""
+    done: set[str] = set()
+    for port in places.addressed(topology):
+        router, first = places.router_of(topology, port), topology.instances[port.device].ports[0] == port.id
+        if router is None or router.id in done or not first or places.floating_of(topology, port):
+            continue
+        interface = places.interface_of(topology, port, router)
+        if places.gateway_port(topology, router) is None or interface is None:
+            continue
+        done.add(router.id)
+        me, seen = places.of(topology, port), places.seen_outside(topology, port, router)
+        frame = udp("leaving", me, interface.mac, places.BEYOND)
+        yield Check(
+            id=f"leaving.{router.label}",
+            title=f"What {me['label']} sends out by router {router.label} is seen there as from {seen} only",
+            group="routing",
+            node=router.node,
+            kind="leaving",
+            args={"sender": me, "frame": frame, "outside": places.outside(), "seen": seen, "needs": [places.OUTSIDE]},
+            requires_guest=True,
+        )
 
 
 # --------------------------------------------------------------------------------------------------------- east-west
@@ -137,88 +141,7 @@ def _neighbour(topology: model.Topology, group: Group, sources: list[model.Port]
     place = places.of(topology, source)
     name = f"eastwest.{place['label']}>{places.label(topology, port)}"
     left = f" ({len(sources) - 1} more like it not asked)" if len(sources) > 1 else ""
-    yield from _pair(topology, name, group, place, source, port, port.fixed_ips[0].address, left)
-
-
-# -------------------------------------------------------------------------------------------------------------- pairs
-
-
-def _pair(
-    topology: model.Topology,
-    name: str,
-    group: Group,
-    source: Place,
-    source_port: model.Port | None,
-    port: model.Port,
-    address: str,
-    left: str = "",
-) -> Iterator[Check]:
-    """One experiment, two checks: what is open, and that nothing else is."""
-    ends = Side(address=source["ip"], port=source_port), Side(address=port.fixed_ips[0].address, port=port)
-    services = _services(topology, *(p for p in (source_port, port) if p))
-    opened = [str(s) for s in services if reaches(topology, *ends, s)]
-    closed = [str(s) for s in services if not allows(topology, *ends, s)]
-    place = places.of(topology, port)
-    same_network = source_port is not None and source_port.network == port.network
-    args = {
-        "source": source,
-        "destination": place,
-        "address": address,
-        "bytes": BULK,
-        "open": opened,
-        "closed": closed,
-        "control": source["ip"] if same_network else topology.subnet(port.fixed_ips[0].subnet).gateway_ip,
-        "needs": [places.OUTSIDE] if source["node"] == places.OUTSIDE else [],
-    }
-    who = f"{place['label']}" + (f" at {address}" if address != place["ip"] else "")
-    sort = f"{_distance(source, place, same_network)}{left}"
-    if opened:
-        title = f"{source['label']} reaches {who} {sort}: {_listed(opened)}"
-        yield Check(
-            id=f"{name}.open", title=title, group=group, node=port.node, kind="open", args=args, requires_guest=True
-        )
-    if closed:
-        nothing = "nothing else" if opened else "nothing"
-        title = f"{source['label']} reaches {nothing} of {who}: {_listed(closed)} stay closed"
-        yield Check(
-            id=f"{name}.closed",
-            title=title,
-            group="security",
-            node=port.node,
-            kind="closed",
-            args=args,
-            negative=True,
-            requires_guest=True,
-        )
-
-
-def _distance(source: Place, destination: Place, same_network: bool) -> str:
-    if not same_network:
-        return "through its router"
-    return f"on {source['node']}" if source["node"] == destination["node"] else "across nodes"
-
-
-def _listed(services: list[str]) -> str:
-    """icmp, tcp/22, tcp/80 -> "icmp, tcp 22 80"."""
-    ports: dict[str, list[str]] = {}
-    for service in services:
-        protocol, _slash, port = service.partition("/")
-        ports.setdefault(protocol, []).extend([port] if port else [])
-    return ", ".join(" ".join([protocol, *numbers]) for protocol, numbers in ports.items())
-
-
-def _services(topology: model.Topology, *ports: model.Port) -> list[Service]:
-    """ICMP echo, a few ports, and both sides of the borders of every rule."""
-    asked = {"tcp": set(TCP_PORTS), "udp": set(UDP_PORTS)}
-    for port in ports:
-        for rule in (r for g in port.security_groups for r in topology.security_groups[g].rules):
-            if rule.protocol in asked and rule.port_range:
-                first, last = rule.port_range
-                asked[rule.protocol] |= {n for n in (first - 1, first, last, last + 1) if 0 < n < 65536}
-    return [
-        Service(protocol="icmp"),
-        *(Service(protocol=p, port=n) for p in asked for n in sorted(asked[p] - set(DHCP_PORTS))[:MAX_PORTS]),
-    ]
+    yield from pair(topology, Pair(name=name, group=group, source=place, source_port=source, port=port, left=left))
 
 
 # --------------------------------------------------------------------------------------------------------------- MTU

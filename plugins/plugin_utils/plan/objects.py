@@ -9,7 +9,7 @@ import typing
 
 from ..topology import model, raw
 from ..topology.parts import Route, Subnet
-from ..topology.relations import NetworkKey, carriers, has_dhcp, largest_mtu, network_node, network_type, router_node
+from ..topology.relations import NetworkKey, carriers, has_dhcp, network_node, network_type, router_node
 from ..topology.source import Path
 from . import ids
 
@@ -61,7 +61,7 @@ def _network(
         network_type=type_,
         physical_network=None,
         segmentation_id=None,
-        mtu=of.mtu or largest_mtu(topology, type_),
+        mtu=of.mtu or 0,  # chosen with the segment
         external=external,
         subnets=tuple(_subnet(id_, subnet, inner) for subnet, inner in of.subnets.items()),
         dhcp_nodes=(server,) if server and has_dhcp(of) else (),

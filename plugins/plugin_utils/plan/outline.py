@@ -20,7 +20,14 @@ Outline = dict[str, dict[str, typing.Any]]
 
 _IDENTITY: typing.Final = {"id", "project", "label", "name"}
 _NUMBERS: typing.Final = ("segmentation_id", "physical_network", "zone", "leaving")
-_INFRASTRUCTURE: typing.Final = ("deployment", "nodes", "physical_networks", "local_vlans")
+_INFRASTRUCTURE: typing.Final = (
+    "l2_population",
+    "arp_responder",
+    "deployment",
+    "nodes",
+    "physical_networks",
+    "local_vlans",
+)
 
 
 def outline(topology: model.Topology, project: str | None = None) -> Outline:

@@ -9,7 +9,7 @@ import typing
 
 from ..topology import model, raw
 from ..topology.checks.networks import wires
-from ..topology.relations import wired
+from ..topology.relations import largest_mtu, wired
 from ..topology.source import Report
 from .lock import Kind
 from .objects import NetworkPlan
@@ -21,11 +21,11 @@ ZONES: typing.Final[Ranges] = ((4097, 65535),)  # as Neutron: above every number
 
 
 def segments(topology: raw.Raw, pins: Pins, plans: typing.Iterable[NetworkPlan], report: Report) -> list[model.Network]:
-    """Networks with their physical network and segmentation id."""
+    """Networks with their physical network, their segmentation id and their MTU."""
     found, numbered = [], []
     for plan in plans:
         if plan.network.network_type == "flat":
-            found.append(dataclasses.replace(plan.network, physical_network=_external(plan).physical_network))
+            found.append(_laid(topology, plan.network, _external(plan).physical_network, None))
         else:
             numbered.append(plan)
     chosen = pins.choose([_segment_wish(topology, plan) for plan in numbered])
@@ -33,9 +33,13 @@ def segments(topology: raw.Raw, pins: Pins, plans: typing.Iterable[NetworkPlan],
         physical, number = choice or ("", None)
         if physical and not plan.network.external:
             _check_wires(topology, plan, physical, report)
-        network = dataclasses.replace(plan.network, physical_network=physical or None, segmentation_id=number)
-        found.append(network)
+        found.append(_laid(topology, plan.network, physical or None, number))
     return found
+
+
+def _laid(topology: raw.Raw, network: model.Network, physical: str | None, number: int | None) -> model.Network:
+    mtu = network.mtu or largest_mtu(topology, network.network_type, physical)
+    return dataclasses.replace(network, physical_network=physical, segmentation_id=number, mtu=mtu)
 
 
 def _external(plan: NetworkPlan) -> raw.ExternalNetwork:
@@ -50,9 +54,9 @@ def _segment_wish(topology: raw.Raw, plan: NetworkPlan) -> Wish:
         physical, number = _external(plan).physical_network, _external(plan).segmentation_id
         choices, written = ((physical, ()),), (physical, number or 0)
     elif type_ == "vlan":
-        # Those that all its nodes are wired to come first; one that is pinned stays, wired or not.
+        # Those that fit come first; one that is pinned stays, whether it fits or not.
         names = [name or "" for _type, name in wires(topology, (network.project, network.name))]
-        names.sort(key=lambda name: not _wired_everywhere(topology, plan, name))
+        names.sort(key=lambda name: not _fits(topology, plan, name))
         physical_networks = topology.provider.physical_networks
         choices = tuple((name, tuple(sorted(physical_networks[name].vlan_ranges))) for name in names)
     elif type_ == "vxlan" and topology.provider.tunnels.vxlan:
@@ -71,8 +75,10 @@ def _segment_wish(topology: raw.Raw, plan: NetworkPlan) -> Wish:
     )
 
 
-def _wired_everywhere(topology: raw.Raw, plan: NetworkPlan, physical: str) -> bool:
-    return all(wired(topology.nodes[node], "vlan", physical) for node in plan.nodes)
+def _fits(topology: raw.Raw, plan: NetworkPlan, physical: str) -> bool:
+    """Whether all nodes of a network are wired to a physical network that carries its packets."""
+    wired_everywhere = all(wired(topology.nodes[node], "vlan", physical) for node in plan.nodes)
+    return wired_everywhere and plan.network.mtu <= largest_mtu(topology, "vlan", physical)
 
 
 def _check_wires(topology: raw.Raw, plan: NetworkPlan, physical: str, report: Report) -> None:
@@ -82,6 +88,10 @@ def _check_wires(topology: raw.Raw, plan: NetworkPlan, physical: str, report: Re
         message = f"is a VLAN of physical network '{physical}', in which {', '.join(lacking)} has no interface"
         hint = f"add '{physical}' to its tenantnet_interfaces in hosts.yml"
         report.add(plan.file, plan.path, message, hint, key=True)
+    largest = largest_mtu(topology, "vlan", physical)
+    if plan.network.mtu > largest:
+        message = f"{plan.network.mtu} does not fit: '{physical}', where its VLAN is, carries at most {largest} bytes"
+        report.add(plan.file, (*plan.path, "mtu"), message)
 
 
 def local_vlans(topology: raw.Raw, pins: Pins, plans: typing.Iterable[NetworkPlan]) -> dict[str, dict[str, int]]:

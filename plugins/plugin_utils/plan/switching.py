@@ -8,11 +8,11 @@ physical bridge turns it into the VLAN of the wire, or into none. A local VLAN m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import typing
 
-from ...module_utils.state import Bridge, Chain, Flow, Port, Resource, chain_prefix, cookie
+from ...module_utils.state import Bridge, Chain, Flow, Port, Resource, chain_prefix
 from ..topology import model
-from . import names, plug
+from . import names, plug, tunnels
 
 SLICE = "switching"
 
@@ -28,16 +28,8 @@ BANDWIDTH_RATE_LIMIT = 59
 TRANSIENT = 60
 TRANSIENT_EGRESS = 62
 
-# Tables of br-tun
-PATCH_LV_TO_TUN = 2
-TUN_TO_LV = {"gre": 3, "vxlan": 4, "geneve": 6}
-LEARN_FROM_TUN = 10
-UCAST_TO_TUN = 20
-FLOOD_TO_TUN = 22
-
 DEAD_VLAN = 4095
 VLAN_TYPES = ("0x8100", "0x88a8")  # Ethernet types of a tag: 802.1Q and 802.1ad
-LEARNED_SECONDS = 300  # hard timeout of a learned MAC
 
 
 def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
@@ -48,8 +40,12 @@ def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
     for physical in _physical_networks(topology, node):
         resources += _physical_bridge(topology, node, physical)
     if node.tunnel_ip:
-        resources += _tunnel_bridge(topology, node)
-    return resources + _shields(topology, node)
+        resources += [
+            _bridge(node, names.BR_TUN),
+            *_patch_pair(names.BR_INT, names.PATCH_TUN, names.BR_TUN, names.PATCH_INT),
+            *tunnels.compile(topology, node),
+        ]
+    return resources + _raw(topology, node)
 
 
 def _flow(bridge: str, table: int, priority: int, match: str, actions: str) -> Flow:
@@ -148,125 +144,42 @@ def _translation(bridge: str, int_port: str, phy_port: str, network: model.Netwo
     ]
 
 
-# ---------------------------------------------------------------------------------------------------------- br-tun
+# -------------------------------------------------------------------------------------------- the node's own IP stack
+
+#: Outer packets of tunnels, whose source ports vary: each would be a connection of its own in a table that has an end.
+OUTER: typing.Final = ("-p udp -m udp --dport 4789 -j CT --notrack", "-p gre -j CT --notrack")
 
 
-def _tunnel_bridge(topology: model.Topology, node: model.Node) -> list[Resource]:
-    """br-tun with a full mesh of tunnels that learn where a MAC lives (datapath.md 1.5, mode A)."""
-    tunnels = list(_tunnel_ports(topology, node))
-    resources: list[Resource] = [
-        _bridge(node, names.BR_TUN),
-        *_patch_pair(names.BR_INT, names.PATCH_TUN, names.BR_TUN, names.PATCH_INT),
-        *_tunnel_flows(topology.deployment),
-        *tunnels,
+def _raw(topology: model.Topology, node: model.Node) -> list[Resource]:
+    """What the node's own stack must not see, and what it must not remember."""
+    bridged = _bridged(topology, node) if node.datapath == "netdev" else []
+    drops = tuple(f"-i {device} -j DROP" for device in bridged)
+    outer = OUTER if node.tunnel_ip else ()
+    resources: list[Resource] = [s for nic in _nics(topology, node) if bridged for s in plug.shield(SLICE, nic)]
+    resources += _chain("ipv4", "PREROUTING", (*drops, *outer))
+    resources += _chain("ipv4", "OUTPUT", outer)
+    return resources + _chain("ipv6", "PREROUTING", drops)
+
+
+def _chain(family: typing.Literal["ipv4", "ipv6"], name: str, rules: tuple[str, ...]) -> list[Resource]:
+    own = f"{chain_prefix(SLICE)}{name}"
+    chains = {name: (f"-j {own}",), own: rules} if rules else {}
+    return [
+        Chain(slice=SLICE, namespace="", family=family, table="raw", name=chain, rules=of)
+        for chain, of in chains.items()
     ]
-    for port in tunnels:
-        resources.append(_flow(names.BR_TUN, 0, 1, f'in_port="{port.name}"', _goto(TUN_TO_LV[port.type])))
-    for network in topology.networks_on(node.name):
-        if network.network_type in model.TUNNELS:
-            vlan = topology.local_vlans[node.name][network.id]
-            remotes = [port.name for port in tunnels if port.type == network.network_type]
-            resources += _tunnelled(network, vlan, remotes)
-    return resources
 
 
-def _tunnel_ports(topology: model.Topology, node: model.Node) -> Iterator[Port]:
-    """One port for each remote node and tunnel type in use; all networks share it, `tun_id` tells them apart."""
-    types = sorted({n.network_type for n in topology.networks.values()} & set(model.TUNNELS))
-    for remote in sorted(topology.nodes.values(), key=lambda n: n.name):
-        if remote.tunnel_ip is None or node.tunnel_ip is None or remote.name == node.name:
-            continue
-        for type_ in types:
-            yield Port(
-                slice=SLICE,
-                bridge=names.BR_TUN,
-                name=names.tunnel(type_, remote.tunnel_ip),
-                type="vxlan" if type_ == "vxlan" else "gre",
-                options={
-                    "remote_ip": remote.tunnel_ip,
-                    "local_ip": node.tunnel_ip,
-                    "in_key": "flow",
-                    "out_key": "flow",
-                    "df_default": "true",
-                    "egress_pkt_mark": "0",
-                },
-                external_ids={"tenantnet-name": remote.name},
-            )
-
-
-def _tunnel_flows(deployment: str) -> list[Resource]:
-    """The pipeline of br-tun without any network or tunnel."""
-    bridge = names.BR_TUN
-    resources: list[Resource] = [
-        _flow(bridge, 0, 1, f'in_port="{names.PATCH_INT}"', _goto(PATCH_LV_TO_TUN)),
-        _flow(bridge, 0, 0, "", "drop"),
-        # From br-int: to one MAC, or to many.
-        _flow(bridge, PATCH_LV_TO_TUN, 0, "dl_dst=00:00:00:00:00:00/01:00:00:00:00:00", _goto(UCAST_TO_TUN)),
-        _flow(bridge, PATCH_LV_TO_TUN, 0, "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", _goto(FLOOD_TO_TUN)),
-        # A tunnel id that no network of this node has.
-        *(_flow(bridge, table, 0, "", "drop") for table in TUN_TO_LV.values()),
-        # A MAC that was not learned yet is flooded; a network without remotes goes nowhere.
-        _flow(bridge, UCAST_TO_TUN, 0, "", _goto(FLOOD_TO_TUN)),
-        _flow(bridge, FLOOD_TO_TUN, 0, "", "drop"),
-    ]
-    learn = _learn(cookie(deployment, "learned"))
-    resources.append(_flow(bridge, LEARN_FROM_TUN, 1, "", learn))
-    # Megaflows of their own, so that announcements of a moved address always reach the learn action (LP 2123911).
-    for match in ("arp,arp_tha=ff:ff:ff:ff:ff:ff", "icmp6,icmp_type=134", "icmp6,icmp_type=136"):
-        resources.append(_flow(bridge, LEARN_FROM_TUN, 2, match, learn))
-    return resources
-
-
-def _learn(learned_cookie: int) -> str:
-    """Remember behind which tunnel a source MAC lives, then hand the packet to br-int."""
-    return (
-        f"learn(table={UCAST_TO_TUN},hard_timeout={LEARNED_SECONDS},priority=1,cookie={learned_cookie:#x},"
-        "NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[],"
-        "load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[],output:OXM_OF_IN_PORT[]),"
-        f'output:"{names.PATCH_INT}"'
-    )
-
-
-def _tunnelled(network: model.Network, vlan: int, remotes: list[str]) -> list[Resource]:
-    """A network of this node: tunnel id to local VLAN, and the way back to every remote."""
-    bridge, segment = names.BR_TUN, network.segmentation_id or 0
-    resources: list[Resource] = [
-        _flow(
-            bridge,
-            TUN_TO_LV[network.network_type],
-            1,
-            f"tun_id={segment:#x}",
-            f"push_vlan:0x8100,set_field:{0x1000 | vlan}->vlan_vid,{_goto(LEARN_FROM_TUN)}",
-        )
-    ]
-    if remotes:
-        outputs = ",".join(f'output:"{name}"' for name in remotes)
-        flood = f"pop_vlan,set_field:{segment:#x}->tun_id,{outputs}"
-        resources.append(_flow(bridge, FLOOD_TO_TUN, 1, f"dl_vlan={vlan}", flood))
-    return resources
-
-
-# ------------------------------------------------------------------------------ the node's own IP stack is not there
-
-
-def _shields(topology: model.Topology, node: model.Node) -> list[Resource]:
-    """With the userspace datapath the kernel sees each frame of a bridged device too: it must not answer."""
-    if node.datapath != "netdev":
-        return []
+def _nics(topology: model.Topology, node: model.Node) -> list[str]:
+    """NICs whose frames are Open vSwitch's."""
     nics = [node.interfaces[p.name] for p in _physical_networks(topology, node)]
-    if node.tunnel_ip and "tunnel" in node.interfaces:
-        nics.append(node.interfaces["tunnel"])
-    hosted = [names.device("qr-", p.id) for p in topology.ports_on(node.name) if p.owner == "router_interface"]
-    hosted += [names.device("qg-", p.id) for p in topology.ports_on(node.name) if p.owner == "router_gateway"]
-    hosted += [names.device("tap", p.id) for p in topology.ports_on(node.name) if p.owner == "dhcp"]
-    hosted += [plug.instance_device(node, p) for p in topology.ports_on(node.name) if p.owner == "instance"]
-    prefix = chain_prefix(SLICE)
-    chain = f"{prefix}PREROUTING"
-    resources: list[Resource] = [s for nic in nics for s in plug.shield(SLICE, nic)]
-    for family in ("ipv4", "ipv6"):
-        rules = tuple(f"-i {device} -j DROP" for device in nics + hosted)
-        resources.append(
-            Chain(slice=SLICE, namespace="", family=family, table="raw", name="PREROUTING", rules=(f"-j {chain}",))
-        )
-        resources.append(Chain(slice=SLICE, namespace="", family=family, table="raw", name=chain, rules=rules))
-    return resources
+    return nics + [node.interfaces["tunnel"]] * bool(node.tunnel_ip and "tunnel" in node.interfaces)
+
+
+def _bridged(topology: model.Topology, node: model.Node) -> list[str]:
+    """All devices in bridges of the userspace datapath: the kernel sees each frame there too, and must not answer."""
+    ports = topology.ports_on(node.name)
+    prefixes = {"router_interface": "qr-", "router_gateway": "qg-", "dhcp": "tap"}
+    hosted = [names.device(prefix, p.id) for owner, prefix in prefixes.items() for p in ports if p.owner == owner]
+    instances = [plug.instance_device(node, p) for p in ports if p.owner == "instance"]
+    return _nics(topology, node) + hosted + instances

@@ -234,6 +234,8 @@ class Topology:
     security_groups: dict[str, SecurityGroup]
     instances: dict[str, Instance]
     local_vlans: dict[str, dict[str, int]]  # node -> network id -> VLAN of br-int on that node
+    l2_population: bool = False  # tunnels and their flows follow what is known, where others flood and learn
+    arp_responder: bool = False  # with l2_population: br-tun answers ARP for what is behind a tunnel
     port_forwardings: dict[str, PortForwarding] = dataclasses.field(default_factory=dict)
 
     def ports_on(self, node: str) -> list[Port]:

@@ -44,6 +44,10 @@ class PhysicalNetwork(Part):
 
     bridge: BridgeName = pydantic.Field(description="Bridge that holds its NIC, the same name on each node.")
     vlan_ranges: Items[Vlans] = pydantic.Field(default=(), description="VLANs that networks of projects may get.")
+    mtu: Mtu | None = pydantic.Field(
+        default=None,
+        description="Bytes that it carries, where that is less than the tenantnet_underlay_mtu of its nodes.",
+    )
 
 
 class Vxlan(Part):
@@ -59,10 +63,17 @@ class Gre(Part):
 
 
 class Tunnels(Part):
-    """Kinds of tunnels, and the ids that projects may get."""
+    """Kinds of tunnels, the ids that projects may get, and how a node knows what is behind which tunnel."""
 
     vxlan: Vxlan | None = pydantic.Field(default=None, description="Left out, there are no VXLAN networks.")
     gre: Gre | None = pydantic.Field(default=None, description="Left out, there are no GRE networks.")
+    l2_population: bool = pydantic.Field(
+        default=False,
+        description="Tell each node who hosts a network and where each MAC is, instead of flood and learn.",
+    )
+    arp_responder: bool = pydantic.Field(
+        default=False, description="Answer ARP for ports of other nodes on the spot. Needs l2_population."
+    )
 
 
 class ExternalSubnet(Subnet):

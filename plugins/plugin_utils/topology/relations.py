@@ -177,7 +177,10 @@ def overhead(type_: str) -> int:
     return {"vxlan": 50, "gre": 42}.get(type_, 0)
 
 
-def largest_mtu(raw: Raw, type_: str) -> int:
-    """The largest packet that every node's underlay can carry in a network of a type."""
-    data_nodes = [n.underlay_mtu for n in raw.nodes.values() if n.roles != ("controller",)]
-    return min(data_nodes, default=1500) - overhead(type_)
+def largest_mtu(raw: Raw, type_: str, physical_network: str | None = None) -> int:
+    """The largest packet that a network of a type can carry between any two nodes that may ever have a port on it."""
+    nodes = [n for n in raw.nodes.values() if n.roles != ("controller",) and wired(n, type_, physical_network)]
+    limits = [node.underlay_mtu for node in nodes]
+    if (physical := raw.provider.physical_networks.get(physical_network or "")) and physical.mtu:
+        limits.append(physical.mtu)
+    return min(limits, default=1500) - overhead(type_)

@@ -8,7 +8,7 @@ import uuid
 from functools import partial
 
 from ..plan.check import Check
-from .frames import GRACE, SECONDS
+from .frames import GRACE, PATIENCE
 from .outcome import Unmet
 from .session import Capture, Json, Session, at_once
 
@@ -38,7 +38,7 @@ def fragments(session: Session, check: Check) -> None:
 
 
 def _capture(session: Session, place: Json, run: str, tokens: set[str]) -> Capture:
-    options = {"run": run, "until": sorted(tokens), "grace": GRACE, "seconds": SECONDS}
+    options = {"run": run, "until": sorted(tokens), "grace": GRACE, "seconds": PATIENCE}
     return session.start(place, "capture", devices=[place["device"]], **options)
 
 

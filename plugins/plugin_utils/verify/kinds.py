@@ -8,18 +8,20 @@ import typing
 from collections.abc import Callable
 
 from ..plan.check import Check
-from . import fragments, frames, lease, metadata, reach, structure
+from . import fragments, frames, lease, metadata, reach, structure, wire
 from .outcome import NotMeasured
 from .session import Session
 
 KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
+    "answered": wire.answered,
     "bridge": structure.bridge,
     "closed": reach.closed,
     "daemons": structure.daemons,
-    "endpoint": frames.endpoint,
+    "endpoint": wire.endpoint,
     "fragments": fragments.fragments,
     "frame": frames.frame,
     "lease": lease.lease,
+    "leaving": reach.leaving,
     "log": structure.log,
     "metadata": metadata.own,
     "metadata_forged": metadata.forged,
@@ -29,7 +31,8 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "north": reach.north,
     "open": reach.opened,
     "status": structure.status,
-    "wire": frames.wire,
+    "untracked": wire.untracked,
+    "wire": wire.wire,
 }
 
 

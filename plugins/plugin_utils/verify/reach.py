@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from ..plan.check import Check
-from .frames import arp_replies
+from .frames import GRACE, PATIENCE, arp_replies
 from .outcome import Unmet
 from .session import Json, Session, where
 
@@ -46,7 +47,7 @@ def opened(session: Session, check: Check) -> None:
     """What must be open is, for large segments too, and the destination sees the source's own address."""
     args, (answers, _served) = check.args, _experiment(session, check)
     source, destination = args["source"], args["destination"]
-    wrong = {s: _fault(answers[s], source["ip"]) for s in args["open"]}
+    wrong = {s: _fault(answers[s], args["seen"]) for s in args["open"]}
     if wrong := {service: fault for service, fault in wrong.items() if fault}:
         raise Unmet(
             f"{source['label']} reaches {destination['label']} at {args['address']}: {', '.join(args['open'])}",
@@ -55,14 +56,14 @@ def opened(session: Session, check: Check) -> None:
         )
 
 
-def _fault(answer: Json, source: str) -> str:
+def _fault(answer: Json, seen: str) -> str:
     """What is wrong with an answer that must be right; ""."""
     if "answers" in answer:  # of ICMP
         return "" if answer["answers"] else str(answer["error"])
     if not answer.get("answer"):
         return str(answer.get("error", "it answered nothing"))
     peer = answer["answer"]["peer"]
-    return "" if peer == source else f"the destination saw {peer} instead of {source}"
+    return "" if peer == seen else f"the destination saw {peer} instead of {seen}"
 
 
 def closed(session: Session, check: Check) -> None:
@@ -70,7 +71,9 @@ def closed(session: Session, check: Check) -> None:
     args, (answers, served) = check.args, _experiment(session, check)
     source, destination = args["source"], args["destination"]
     through = [s for s in args["closed"] if s in served or "answer" in answers[s] or answers[s].get("answers")]
-    refused = [s for s in args["closed"] if "refused" in str(answers[s].get("error", "")).lower()]
+    # Ports of an address that are not forwarded are the router's own: it may refuse them.
+    tried = [] if "lands" in args else args["closed"]
+    refused = [s for s in tried if "refused" in str(answers[s].get("error", "")).lower()]
     if through or refused:
         raise Unmet(
             f"{source['label']} gets no packet through to {destination['label']}: {', '.join(args['closed'])}",
@@ -89,13 +92,10 @@ def _experiment(session: Session, check: Check) -> tuple[dict[str, Json], set[st
 
 
 def _ask(session: Session, args: Json) -> tuple[dict[str, Json], set[str]]:
-    services = [*args["open"], *args["closed"]]
-    ports: dict[str, list[int]] = {"tcp": [], "udp": []}
-    for protocol, _slash, port in (s.partition("/") for s in services):
-        if port:
-            ports[protocol].append(int(port))
+    services, lands = [*args["open"], *args["closed"]], args.get("lands", {})
+    heard = {service: lands.get(service, service) for service in services}
     source, destination = args["source"], args["destination"]
-    collect = session.start(destination, "listen", nonce=uuid.uuid4().hex, seconds=15, **ports)
+    collect = session.start(destination, "listen", nonce=uuid.uuid4().hex, seconds=15, **_ports(heard.values()))
     try:
         answers = session.probe(
             source,
@@ -105,11 +105,35 @@ def _ask(session: Session, args: Json) -> tuple[dict[str, Json], set[str]]:
             icmp="icmp" in services,
             bytes=args["bytes"],
             seconds=SECONDS,
-            **ports,
+            **_ports(services),
         )
     finally:
-        served = collect(stop=True)
-    return answers, {seen["port"] for seen in served["seen"]}
+        arrived = {seen["port"] for seen in collect(stop=True)["seen"]}
+    return answers, {service for service, port in heard.items() if port in arrived}
+
+
+def _ports(services: Iterable[str]) -> dict[str, list[int]]:
+    """tcp/22, udp/53 -> the numbers by protocol."""
+    ports: dict[str, set[int]] = {"tcp": set(), "udp": set()}
+    for protocol, _slash, port in (service.partition("/") for service in services):
+        if port:
+            ports[protocol].add(int(port))
+    return {protocol: sorted(numbers) for protocol, numbers in ports.items()}
+
+
+def leaving(session: Session, check: Check) -> None:
+    """A packet of an instance arrives outside with the address that it must have there, and with no other."""
+    args, run = check.args, uuid.uuid4().hex
+    sender, outside, token = args["sender"], args["outside"], args["frame"]["token"]
+    capture = session.start(outside, "capture", run=run, devices=[""], until=[token], grace=GRACE, seconds=PATIENCE)
+    session.probe(sender, "send", run=run, device=sender["device"], frames=[args["frame"]])
+    found = sorted({seen["frame"].get("nw_src", "nobody") for seen in capture()["seen"]})
+    if found != [args["seen"]]:
+        raise Unmet(
+            f"what {sender['label']} sends is seen outside as from {args['seen']}",
+            f"it was seen as from {', '.join(found) or 'nobody'}",
+            f"{check.node}: iptables-save -t nat in the router's namespace",
+        )
 
 
 def mtu(session: Session, check: Check) -> None:

@@ -125,6 +125,39 @@ def test_learned_flows_are_left_alone(built: Switch) -> None:
     assert len(dump()) == len(FLOWS) + 1
 
 
+def learned(*flows: str) -> None:
+    for text in flows:
+        add(f"cookie={cookie('test', 'learned'):#x},table=20,priority=1,{text}")
+
+
+@pytest.mark.parametrize(
+    ("after", "kept"),
+    [
+        (FLOWS, {"01", "02", "03", "04"}),
+        (
+            (*FLOWS[:7], flow(22, 1, "dl_vlan=1", 'pop_vlan,set_field:7->tun_id,output:"vxlan-2"'), *FLOWS[8:]),
+            {"03", "04"},
+        ),
+        ((*FLOWS[:7], *FLOWS[8:]), {"03", "04"}),
+        ((*FLOWS, flow(20, 2, "dl_vlan=1,dl_dst=fa:16:3e:00:00:02", "drop")), {"01", "03", "04"}),
+        ((FLOWS[0], *FLOWS[2:]), {"02", "03"}),
+    ],
+    ids=["nothing changes", "the VLAN has other ways", "the VLAN goes", "the MAC has a place", "the port goes"],
+)
+def test_what_was_learned_is_forgotten_with_what_it_was_learned_from(
+    built: Switch, after: tuple[Flow, ...], kept: set[str]
+) -> None:
+    number = run(["ovs-vsctl", "get", "Interface", "vxlan-1", "ofport"]).strip()
+    learned(
+        f"vlan_tci=0x0001/0x0fff,dl_dst=fa:16:3e:00:00:01,actions=output:{number}",
+        "vlan_tci=0x0001/0x0fff,dl_dst=fa:16:3e:00:00:02,actions=drop",
+        "vlan_tci=0x0002/0x0fff,dl_dst=fa:16:3e:00:00:03,actions=drop",
+        f"vlan_tci=0x0002/0x0fff,dl_dst=fa:16:3e:00:00:04,actions=output:{number}",
+    )
+    built(BR_TUN, *PORTS, *after)
+    assert {line.partition("dl_dst=fa:16:3e:00:00:")[2][:2] for line in dump() if "priority=1,vlan_tci" in line} == kept
+
+
 def test_flows_of_others_are_left_alone(built: Switch) -> None:
     add("cookie=0x99,table=40,priority=5,actions=drop")
     assert not built(*ALL).changed

@@ -23,10 +23,10 @@ from collections.abc import Callable
 
 from .frames import Json
 from .raw import Stop, capture, exchange, send
-from .sockets import get, listen, pages, ping, reach
+from .sockets import get, listen, packets, pages, ping, reach
 
 OPERATIONS: dict[str, Callable[[Json, Callable[[], None]], Json]] = {
-    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, get, pages)
+    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, packets, get, pages)
 }
 
 

@@ -16,7 +16,7 @@ import typing
 
 Json = dict[str, typing.Any]
 
-ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6 = 0x0800, 0x0806, 0x8100, 0x86DD
+ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6, ETH_P_TEB = 0x0800, 0x0806, 0x8100, 0x86DD, 0x6558
 VXLAN_PORT = 4789
 TOKEN = re.compile(rb"tenantnet-probe:([^/;]*)/([^;]*);")
 ECHO_ID = 0x7465  # of ICMP echo requests that are built as frames
@@ -34,10 +34,12 @@ def checksum(data: bytes) -> int:
 
 
 def build(frame: Json, run: str) -> bytes:
-    """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), or IPv4 with UDP or an ICMP echo request (nw_proto).
+    """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), IPv4 with UDP or an ICMP echo request (nw_proto), or of
+    any other Ethernet type (dl_type).
 
-    It may stand behind some tags of VLAN 0 (priority_tags), which receivers take off without being told to, and be the
-    first or the later half (ip_frag) of a datagram (ip_id), each with a token of its own.
+    It may be of a VLAN (dl_vlan), stand behind some tags of VLAN 0 (priority_tags), which receivers take off without
+    being told to, be the first or the later half (ip_frag) of a datagram (ip_id), each with a token of its own, or be a
+    tunnel's (tun_id) with another frame in it (inner).
     `run` tells the tokens of this experiment from those of any other.
     """
     token = f"tenantnet-probe:{run}/{frame['token']};".encode()
@@ -46,11 +48,14 @@ def build(frame: Json, run: str) -> bytes:
         body += _mac(frame["arp_sha"]) + _ip(frame["arp_spa"]) + _mac(frame["arp_tha"]) + _ip(frame["arp_tpa"]) + token
     elif "ipv6_src" in frame:
         kind, body = ETH_P_IPV6, _icmp6(frame, token)
+    elif "dl_type" in frame:
+        kind, body = frame["dl_type"], token
     else:
-        kind, body = ETH_P_IP, _ipv4(frame, token)
+        kind, body = ETH_P_IP, _ipv4(frame, _tunnelled(frame, run) if "inner" in frame else _datagram(frame, token))
     head = _mac(frame["dl_dst"]) + _mac(frame["dl_src"])
-    for _tag in range(frame.get("priority_tags", 0)):
-        head += struct.pack("!HH", ETH_P_8021Q, 0)
+    tags = [0] * frame.get("priority_tags", 0) + ([frame["dl_vlan"]] if "dl_vlan" in frame else [])
+    for tag in tags:
+        head += struct.pack("!HH", ETH_P_8021Q, tag)
     return (head + struct.pack("!H", kind) + body).ljust(60, b"\0")
 
 
@@ -68,17 +73,30 @@ def _ip(text: str) -> bytes:
     return ipaddress.ip_address(text).packed
 
 
-def _ipv4(frame: Json, token: bytes) -> bytes:
+def _tunnelled(frame: Json, run: str) -> bytes:
+    """VXLAN (RFC 7348) or GRE with a key (RFC 2890) around a frame."""
+    inner = build(frame["inner"], run)
+    if frame["nw_proto"] == socket.IPPROTO_GRE:
+        return struct.pack("!HHI", 0x2000, ETH_P_TEB, frame["tun_id"]) + inner
+    return _udp(frame, 16 + len(inner)) + struct.pack("!II", 0x08000000, frame["tun_id"] << 8) + inner
+
+
+def _datagram(frame: Json, token: bytes) -> bytes:
     if frame["nw_proto"] == socket.IPPROTO_ICMP:
         body = struct.pack("!BBHHH", 8, 0, 0, ECHO_ID, 1) + token
-        body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
-    else:
-        size = 2 * HALF if "ip_frag" in frame else 8 + len(token)
-        body = struct.pack("!HHHH", frame["tp_src"], frame["tp_dst"], size, 0) + token
-    offset = 0
-    if "ip_frag" in frame:
-        later = frame["ip_frag"] == "later"
-        body, offset = (token if later else body).ljust(HALF, b"\0"), HALF // 8 if later else MORE_FRAGMENTS
+        return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    if "ip_frag" not in frame:
+        return _udp(frame, 8 + len(token)) + token
+    body = token if frame["ip_frag"] == "later" else _udp(frame, 2 * HALF) + token
+    return body.ljust(HALF, b"\0")
+
+
+def _udp(frame: Json, size: int) -> bytes:
+    return struct.pack("!HHHH", frame["tp_src"], frame["tp_dst"], size, 0)
+
+
+def _ipv4(frame: Json, body: bytes) -> bytes:
+    offset = {"first": MORE_FRAGMENTS, "later": HALF // 8}.get(frame.get("ip_frag", ""), 0)
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), frame.get("ip_id", 0), offset, 64, frame["nw_proto"], 0)
     head += _ip(frame["nw_src"]) + _ip(frame["nw_dst"])
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
@@ -111,6 +129,8 @@ def dissect(frame: bytes, dl_vlan: int | None = None) -> Json:
     elif kind == ETH_P_IP and len(rest) >= 20:
         found |= {"nw_src": socket.inet_ntoa(rest[12:16]), "nw_dst": socket.inet_ntoa(rest[16:20]), "nw_proto": rest[9]}
         found |= _transport(rest[9], rest[(rest[0] & 15) * 4 :])
+    elif kind not in (ETH_P_ARP, ETH_P_IP, ETH_P_IPV6):
+        found["dl_type"] = kind
     elif kind == ETH_P_IPV6 and len(rest) >= 41:
         addresses = {"ipv6_src": rest[8:24], "ipv6_dst": rest[24:40]}
         found |= {k: str(ipaddress.IPv6Address(v)) for k, v in addresses.items()}

@@ -117,6 +117,14 @@ def ping(args: Json, ready: Callable[[], None]) -> Json:
     return {"answers": answers} if answers else {"answers": 0, "error": "no answer"}
 
 
+def packets(args: Json, ready: Callable[[], None]) -> Json:
+    """IPv4 packets to `address` by the machine's own stack: each of a protocol (nw_proto), UDP to a port (tp_dst)."""
+    for packet in args["packets"]:
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, packet["nw_proto"]) as raw:
+            raw.sendto(struct.pack("!HHHH", 40000, packet.get("tp_dst", 0), 8, 0), (args["address"], 0))
+    return {"sent": len(args["packets"])}
+
+
 def pages(args: Json, ready: Callable[[], None]) -> Json:
     """HTTP GET of several `paths` of an address, each with the `headers`: path -> `status`, `body`, `sha256`."""
     return {"pages": {path: _page(args, path) for path in args["paths"]}}

@@ -46,8 +46,8 @@ def check_ranges(raw: Raw, path: Path, type_: ProjectType, add: Add) -> None:
 
 def check_network(raw: Raw, path: Path, network: Network, type_: ProjectType, add: Add) -> None:
     """One network, whoever owns it."""
-    largest = largest_mtu(raw, type_)
-    if network.mtu and network.mtu > largest:
+    largest = max((largest_mtu(raw, *wire) for wire in _wires(raw, type_)), default=0)
+    if network.mtu and 0 < largest < network.mtu:
         add((*path, "mtu"), f"{network.mtu} does not fit: a {type_} network here carries at most {largest} bytes")
     if has_dhcp(network) and network_node(raw) is None:
         message = "its DHCP server needs a network node, and the inventory has none"
@@ -77,7 +77,10 @@ def wires(raw: Raw, key: NetworkKey) -> list[tuple[str, str | None]]:
     network = raw.networks(project).get(name)
     if not network:
         return []
-    type_ = network_type(raw, project, network)
+    return _wires(raw, network_type(raw, project, network))
+
+
+def _wires(raw: Raw, type_: ProjectType) -> list[tuple[str, str | None]]:
     if type_ != "vlan":
         return [(type_, None)]
     return [(type_, name) for name, physical in raw.provider.physical_networks.items() if physical.vlan_ranges]

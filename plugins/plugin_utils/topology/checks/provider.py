@@ -20,14 +20,14 @@ def check(raw: Raw, report: Report) -> None:
 
     _check_physical_networks(raw, add)
     _check_ranges(raw, add)
+    if raw.provider.tunnels.arp_responder and not raw.provider.tunnels.l2_population:
+        add(("tunnels", "arp_responder"), "it answers with what l2_population knows", "add 'l2_population: true'")
     for name, network in raw.provider.external_networks.items():
         _check_segment(raw, ("external_networks", name), network, add)
-        mtu, largest = network.mtu or 0, largest_mtu(raw, network.network_type)
-        if mtu > largest:
-            add(
-                ("external_networks", name, "mtu"),
-                f"{mtu} does not fit: {largest} is the smallest tenantnet_underlay_mtu",
-            )
+        largest = largest_mtu(raw, network.network_type, network.physical_network)
+        if network.mtu and network.mtu > largest:
+            message = f"{network.mtu} does not fit: '{network.physical_network}' carries at most {largest} bytes"
+            add(("external_networks", name, "mtu"), message)
     _check_segments_differ(raw, add)
     _check_subnets(raw, add)
     _check_shares(raw, add)

@@ -1,0 +1,164 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of frames that come in from the wire: only those that carry the number of a network get into it.
+
+Another node puts them on the wire behind the back of its own Open vSwitch. The control is a frame with a number that is
+known, which gets into its network and into no other; where there is none, the frame itself is seen on the NIC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from ..topology import model
+from . import checks_places as places
+from .check import Check
+from .checks_frames import BROADCAST, FORGED_MAC, UDP, Frame, frame_args
+from .checks_places import Place
+from .checks_wire import SIGNS
+
+VXLAN_PORT, GRE = 4789, 47
+NOBODY = "0.0.0.0"  # whoever this ARP probe reaches learns nothing from it
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """A way into a node: the NIC that frames come in by, who sends them, and the networks that use it, by number."""
+
+    node: model.Node
+    sender: model.Node
+    use: str  # "tunnel" or a physical network
+    type: model.NetworkType
+    known: dict[int, model.Network]  # of this node
+    elsewhere: list[int]  # numbers in use on other nodes
+
+
+def checks(topology: model.Topology) -> Iterator[Check]:
+    """Each node is sent frames on each trunk, and by each kind of tunnel."""
+    for node in sorted(topology.nodes.values(), key=lambda n: n.name):
+        for use in sorted(node.interfaces):
+            yield from _wire(topology, node, use)
+
+
+def _wire(topology: model.Topology, node: model.Node, use: str) -> Iterator[Check]:
+    senders = [n for _name, n in sorted(topology.nodes.items()) if use in n.interfaces and n.name != node.name]
+    physical = {n.network_type for n in topology.networks.values() if n.physical_network == use}
+    if not senders or use == "management" or "flat" in physical:
+        return
+    if use != "tunnel":
+        wire = _known(topology, node, senders[0], use, "vlan")
+        yield from _checks(topology, wire, {"untagged": None, "tagged": _unknown(topology, wire)})
+        return
+    for type_ in model.TUNNELS:
+        hosts = {p.node for p in topology.ports.values() if topology.networks[p.network].network_type == type_}
+        peers = [n for n in senders if n.name in hosts and n.tunnel_ip]
+        if node.name in hosts and node.tunnel_ip and peers:
+            wire = _known(topology, node, peers[0], use, type_)
+            yield from _checks(topology, wire, {type_: _unknown(topology, wire)})
+
+
+def _known(topology: model.Topology, node: model.Node, sender: model.Node, use: str, type_: model.NetworkType) -> Wire:
+    physical = None if type_ in model.TUNNELS else use
+    numbered = (n for n in topology.networks.values() if (n.network_type, n.physical_network) == (type_, physical))
+    all_ = {n.segmentation_id or 0: n for n in numbered}
+    here = {n.id for n in topology.networks_on(node.name)}
+    known = {number: n for number, n in sorted(all_.items()) if n.id in here}
+    return Wire(
+        node=node, sender=sender, use=use, type=type_, known=known, elsewhere=sorted(all_.keys() - known.keys())
+    )
+
+
+def _unknown(topology: model.Topology, wire: Wire) -> int:
+    """A number that must not be let in: a local VLAN of the node, a number of another node's network, or any."""
+    local = sorted(topology.local_vlans[wire.node.name].values()) if wire.type == "vlan" else []
+    candidates: list[int] = [*local, *wire.elsewhere, *range(1, len(wire.known) + 2)]
+    return next(number for number in candidates if number not in wire.known)
+
+
+def _checks(topology: model.Topology, wire: Wire, unknown: dict[str, int | None]) -> Iterator[Check]:
+    """A frame of each unknown sort arrives nowhere, and one of a known number only where that network is."""
+    nic = {**places.underlay(wire.node), "device": wire.node.interfaces[wire.use]}
+    ports = _receivers(topology, wire.node)
+    if not ports:
+        return
+    receivers = [nic, *(places.of(topology, p) for p in ports)]
+    inside = list(range(1, len(receivers)))
+    known = next((number for number, n in wire.known.items() if any(p.network == n.id for p in ports)), None)
+    good = None if known is None else _frame(wire, "known", known)
+    at = [0, *(i for i in inside if known is not None and ports[i - 1].network == wire.known[known].id)]
+    for token, number in unknown.items():
+        bad = _frame(wire, token, number)
+        what = f"{_words(wire, number)}, which no network of {wire.node.name} has,"
+        yield _check(wire, token, f"{what} gets into no network", receivers, bad, good or bad, at, inside)
+    if good and known is not None:
+        others = [i for i in inside if i not in at]
+        title = f"{_words(wire, known)} gets into {wire.known[known].label} of {wire.node.name} and nowhere else"
+        yield _check(wire, f"{wire.type}.known", title, receivers, good, good, at, others)
+
+
+def _check(
+    wire: Wire,
+    name: str,
+    title: str,
+    receivers: list[Place],
+    frame: Frame,
+    control: Frame,
+    control_at: list[int],
+    never_at: list[int],
+) -> Check:
+    sender = {**places.underlay(wire.sender), "device": wire.sender.interfaces[wire.use]}
+    return Check(
+        id=f"injected.{wire.node.name}.{wire.use}.{name}",
+        title=f"From the wire '{wire.use}', {title}",
+        group="isolation",
+        node=wire.node.name,
+        kind="frame",
+        args=frame_args(sender, receivers, frame, control, control_at, never_at),
+        negative=True,
+        requires_guest=any(r["namespace"].startswith("guest-") for r in receivers),
+    )
+
+
+def _receivers(topology: model.Topology, node: model.Node) -> list[model.Port]:
+    """A port of each network of a node, as far as a probe can be run there."""
+    first: dict[str, model.Port] = {}
+    for port in topology.ports_on(node.name):
+        if places.of(topology, port)["ours"]:
+            first.setdefault(port.network, port)
+    return [first[network] for network in sorted(first)]
+
+
+def _words(wire: Wire, number: int | None) -> str:
+    if number is None:
+        return "an untagged frame"
+    return f"a frame of {SIGNS[wire.type]} {number}"
+
+
+def _frame(wire: Wire, token: str, number: int | None) -> Frame:
+    """An ARP probe under a number, as it is on the wire."""
+    probe: Frame = {
+        "token": f"{token}-{wire.type}",
+        "dl_src": FORGED_MAC,
+        "dl_dst": BROADCAST,
+        "arp_op": 1,
+        "arp_sha": FORGED_MAC,
+        "arp_spa": NOBODY,
+        "arp_tha": "00:00:00:00:00:00",
+        "arp_tpa": NOBODY,
+    }
+    if wire.type == "vlan":
+        return probe if number is None else probe | {"dl_vlan": number}
+    ports = {"tp_src": VXLAN_PORT, "tp_dst": VXLAN_PORT} if wire.type == "vxlan" else {}
+    return {
+        "token": probe["token"],
+        # The MACs of whoever has the addresses: Open vSwitch believes the one that a tunnel's packet comes from.
+        "dl_src": str(wire.sender.tunnel_ip),
+        "dl_dst": str(wire.node.tunnel_ip),
+        "nw_src": str(wire.sender.tunnel_ip),
+        "nw_dst": str(wire.node.tunnel_ip),
+        "nw_proto": UDP if wire.type == "vxlan" else GRE,
+        **ports,
+        "tun_id": number or 0,
+        "inner": probe,
+    }

@@ -1,0 +1,163 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Changes between topologies, in place: others lose nothing, what moves is soon back, and nothing is there twice.
+
+One story, told in the order in which it stands here; project `steady` talks through all of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import typing
+
+import pytest
+
+from .deployment import ROOT, Deployment
+from .names import lab_name
+from .traffic import Ping, Pings, Stream, guest
+
+SOURCE = ROOT / "tests/integration/topologies/changes"
+MOVING = "topology/projects/moving.yml"
+TRAVELLER = "203.0.113.111"
+COMPUTE3 = """\
+    compute3:
+      tenantnet_interfaces: {management: eth0, tunnel: eth1, vlan: eth2}
+      tenantnet_management_ip: 10.0.0.33
+      tenantnet_tunnel_ip: 10.0.1.33
+"""
+NETWORK = """\
+  more:
+    network_type: vlan
+    subnets:
+      more: {cidr: 192.168.7.0/24, gateway_ip: 192.168.7.1}
+"""
+ROUTER = """\
+  second: {external_network: public, subnets: [more]}
+"""
+STALL = 1.0  # seconds that a stream of `steady` may stand still; the userspace datapath adds ports in its only thread
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+class Steady:
+    """The traffic of project `steady`: across nodes, and from outside to a floating IP."""
+
+    def __init__(self, deployed: Deployment) -> None:
+        left, right = (guest(deployed.machine(node), "steady", name) for node, name in PLACES)
+        self._across = Ping(left, "192.168.1.12")
+        self._inwards = Ping(deployed.machine("outside").enter([]), "203.0.113.102")
+        self._stream = Stream(right, left, "192.168.1.12")
+
+    def check(self) -> None:
+        """Nothing was lost since the start."""
+        across, inwards = self._across.stop(), self._inwards.stop()
+        stall = self._stream.stop()
+        print(f"steady: {across}, {inwards}, longest stall of the stream {stall:.3f} s")
+        assert (across.lost, inwards.lost) == (0, 0), (across, inwards)
+        assert across.answers > 100 and inwards.answers > 100
+        assert stall < STALL
+
+
+PLACES = (("compute1", "left"), ("compute2", "right"))
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deployment]:
+    deployment = Deployment(SOURCE, tmp_path_factory.mktemp("changes"), lab_name("changes"))
+    try:
+        deployment.succeed("lab", "site")
+        yield deployment
+    finally:
+        deployment.succeed("destroy")
+
+
+@pytest.fixture
+def steady(deployed: Deployment) -> typing.Iterator[None]:
+    traffic = Steady(deployed)
+    yield
+    traffic.check()
+
+
+def meanwhile(deployed: Deployment, address: str) -> Pings:
+    """What the outside hears of an address while the topology is deployed."""
+    pings = Ping(deployed.machine("outside").enter([]), address)
+    deployed.succeed("site")
+    return pings.stop()
+
+
+def answers(deployed: Deployment, address: str) -> bool:
+    """Whether the outside reaches an address within a second."""
+    return deployed.node("outside", "ping", "-c", "1", "-w", "1", address).returncode == 0
+
+
+def segment(deployed: Deployment, network: str) -> str:
+    """The VNI that the lock file gives a network."""
+    lock = (deployed.directory / "topology.lock.yml").read_text()
+    found = re.search(rf'^vxlan:\n(?:- .*\n)*?- {{value: (\d+), name: "{network}"', lock, re.MULTILINE)
+    assert found, lock
+    return found[1]
+
+
+def test_a_node_comes_and_an_instance_moves_there(deployed: Deployment, steady: None) -> None:
+    deployed.edit("hosts.yml", "    compute2:\n", f"{COMPUTE3}    compute2:\n")
+    deployed.edit(MOVING, "traveller:\n    node: compute1", "traveller:\n    node: compute3")
+    deployed.succeed("lab")
+    pings = meanwhile(deployed, TRAVELLER)
+    print(f"instance to another node: {pings}")
+    assert pings.duplicates == 0
+    assert answers(deployed, TRAVELLER)
+    assert "leaving" not in (deployed.directory / "topology.lock.yml").read_text()
+
+
+def test_a_segment_its_type_and_its_mtu_change(deployed: Deployment, steady: None) -> None:
+    types = ["vxlan\n", "gre\n    mtu: 1400\n", "vlan\n", "vxlan\n"]
+    for old, new in itertools.pairwise(types):
+        deployed.edit(MOVING, f"network_type: {old}", f"network_type: {new}")
+        pings = meanwhile(deployed, TRAVELLER)
+        print(f"segment changed: {pings}")
+        assert pings.duplicates == 0
+        assert answers(deployed, TRAVELLER)
+
+
+def test_networks_and_routers_come_and_go_and_a_floating_ip_passes_to_another_port(
+    deployed: Deployment, steady: None
+) -> None:
+    before = (deployed.directory / MOVING).read_text()
+    deployed.edit(MOVING, "routers:\n", f"{NETWORK}routers:\n{ROUTER}")
+    deployed.edit(MOVING, ", floating_ip: 203.0.113.111", "")
+    deployed.edit(MOVING, "fixed_ip: 192.168.1.12", "fixed_ip: 192.168.1.12, floating_ip: 203.0.113.111")
+    pings = meanwhile(deployed, TRAVELLER)
+    print(f"floating IP to another port: {pings}")
+    assert pings.duplicates == 0
+    assert pings.longest_gap < 1
+    (deployed.directory / MOVING).write_text(before)
+    deployed.succeed("site")
+
+
+def test_a_node_goes_when_nothing_can_answer_there_any_more(deployed: Deployment, steady: None) -> None:
+    deployed.edit(MOVING, "traveller:\n    node: compute3", "traveller:\n    node: compute1")
+    hosts = deployed.hosts.read_text()
+    deployed.edit("hosts.yml", COMPUTE3, "")
+    assert deployed.run("site").says("may still answer on compute3, which this run leaves out")
+    deployed.hosts.write_text(hosts)
+    deployed.succeed("site")
+    deployed.edit("hosts.yml", COMPUTE3, "")
+    deployed.succeed("lab", "site")
+    assert answers(deployed, TRAVELLER)
+    assert "vxlan-0a000121" not in deployed.node("network", "ovs-vsctl", "list-ports", "br-tun").stdout
+
+
+def test_ids_of_a_project_that_goes_stay_taken_while_a_node_is_down(deployed: Deployment) -> None:
+    freed = segment(deployed, "moving/private")
+    deployed.machine("compute2").kill()
+    (deployed.directory / MOVING).write_text("networks: {}\n")
+    assert deployed.run("site").says("compute2")
+    deployed.succeed("site", args=("--limit", "!compute2"))
+    (deployed.directory / MOVING).write_text(f"networks:\n{NETWORK.replace('vlan', 'vxlan')}")
+    deployed.succeed("site", args=("--limit", "!compute2"))
+    assert segment(deployed, "moving/more") != freed
+    deployed.succeed("lab", "site")
+    lock = (deployed.directory / "topology.lock.yml").read_text()
+    assert not [line for line in lock.splitlines() if "nodes:" in line and "compute3" not in line]

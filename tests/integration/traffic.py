@@ -1,0 +1,112 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""Traffic that runs while something else happens, and what it says of it afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import typing
+
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import Machine
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
+
+INTERVAL = 0.01  # seconds between two packets
+
+#: Sends back what it gets, on one connection.
+_ECHO = """
+import socket
+server = socket.create_server(("", 7))
+print("listens", flush=True)
+connection = server.accept()[0]
+while data := connection.recv(65536):
+    connection.sendall(data)
+"""
+
+#: Sends a byte each INTERVAL until its input ends; prints the longest time without an answer, in seconds.
+_STREAM = """
+import select, socket, sys, time
+connection = socket.create_connection((sys.argv[1], 7), timeout=10)
+connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+print("connected", flush=True)
+longest, last = 0.0, time.monotonic()
+while not select.select([sys.stdin], [], [], 0)[0]:
+    connection.sendall(b"x")
+    while select.select([connection], [], [], float(sys.argv[2]))[0]:
+        assert connection.recv(65536), "the connection was closed"
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+print(max(longest, time.monotonic() - last))
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pings:
+    """What was answered. Requests after the last answer do not count: they may have been under way at the end."""
+
+    answers: int
+    lost: int
+    duplicates: int
+    longest_gap: float  # seconds between two answers
+
+
+class Ping:
+    """Echo requests each INTERVAL, from a machine or a guest on it, until they are stopped."""
+
+    def __init__(self, command: typing.Sequence[str], address: str) -> None:
+        argv = [*command, "ping", "-D", "-n", "-i", str(INTERVAL), address]
+        self._process = _start(argv)
+        self._lines: list[str] = []  # read all the time: when a pipe is full, ping waits
+        self._reader = threading.Thread(target=self._lines.extend, args=(self._process.stdout,))
+        self._reader.start()
+
+    def stop(self) -> Pings:
+        """End it, and tell."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        self._process.wait(10)
+        self._reader.join(10)
+        said = "".join(self._lines)
+        found = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
+        assert found, said
+        numbers = {int(number) for _time, number in found}
+        gaps = (float(after) - float(before) for (before, _), (after, _) in itertools.pairwise(found))
+        return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), max(gaps, default=float("inf")))
+
+
+class Stream:
+    """A TCP connection that carries a byte there and back each INTERVAL."""
+
+    def __init__(self, server: typing.Sequence[str], client: typing.Sequence[str], address: str) -> None:
+        self._server = _python(server, _ECHO)
+        assert self._server.stdout and self._server.stdout.readline() == "listens\n"
+        self._client = _python(client, _STREAM, address, str(INTERVAL))
+        assert self._client.stdout and self._client.stdout.readline() == "connected\n"
+
+    def stop(self) -> float:
+        """End it; the longest time without an answer, in seconds. Fails when the connection broke."""
+        said = self._client.communicate(timeout=10)[0]
+        self._server.communicate(timeout=10)
+        assert self._client.returncode == 0, said
+        return float(said)
+
+
+def guest(machine: Machine, project: str, name: str) -> list[str]:
+    """What a command begins with that runs with the network of a guest and the programs of its node."""
+    namespace = names.guest_namespace(ids.of("lab", project, "instance", name))
+    return machine.enter(["ip", "netns", "exec", namespace])
+
+
+def _python(command: typing.Sequence[str], script: str, *arguments: str) -> subprocess.Popen[str]:
+    return _start([*command, sys.executable, "-IS", "-c", script, *arguments])
+
+
+def _start(argv: typing.Sequence[str]) -> subprocess.Popen[str]:
+    """A process group of its own: nsenter(1) waits for its child, and does not pass on signals."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True)
