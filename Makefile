@@ -15,10 +15,9 @@ OTHER_LAB := $(if $(filter file,$(origin LAB)),,--extra-vars=tenantnet_lab=$(LAB
 PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(ANSIBLE_ARGS)
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
-MACHINES ?= uml
 BOX := build/vms/tenantnet.box
 VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-qemu libvirt-daemon-system openssh-client \
-	qemu-system-x86 qemu-utils syslinux-common user-mode-linux vagrant vagrant-libvirt
+	qemu-system-x86 qemu-utils syslinux-common vagrant vagrant-libvirt
 
 .DEFAULT_GOAL := help
 .PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
@@ -46,8 +45,8 @@ test: gates molecule ## all gates and tests, on labs of their own names
 molecule: dev ## each role alone and the whole, on a lab of their own
 	@$(AS_ROOT) env PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/molecule $(MOLECULE_ARGS) --no-command-borders
 
-test-vms: wheels vm-packages $(BOX) ## the example on machines with kernels of their own, not part of test; MACHINES=uml or vagrant
-	@$(AS_ROOT) scripts/with-$(MACHINES) build/vms scripts/test-vms
+test-vms: wheels vm-packages $(BOX) ## the example on emulated virtual machines; not part of test
+	@$(AS_ROOT) scripts/with-vagrant build/vms scripts/test-vms
 
 box: $(BOX) ## a box for Vagrant and libvirt, made of Debian packages
 

@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.errors import TenantnetError
 from ..plugin_utils.plan import lock
+from ..plugin_utils.plan.forget import forgotten
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -23,13 +24,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, typing.Any] = super().run(tmp, task_vars)
         spec = {
             "lock": {"type": "path", "required": True},
-            "nodes": {"type": "list", "elements": "str", "required": True},
+            "nodes": {"type": "list", "elements": "str"},
+            "forget": {"type": "str"},
         }
-        args = self.validate_argument_spec(argument_spec=spec)[1]
-        if not self._task.check_mode:
-            try:
-                with lock.held(path := pathlib.Path(args["lock"])):
-                    result["changed"] = lock.write(path, lock.confirmed(lock.load(path), args["nodes"]))
-            except TenantnetError as exc:
-                raise AnsibleActionFail(str(exc)) from None
+        one_of = {"required_one_of": [["nodes", "forget"]], "mutually_exclusive": [["nodes", "forget"]]}
+        args = self.validate_argument_spec(argument_spec=spec, **one_of)[1]
+        path = pathlib.Path(args["lock"])
+        try:
+            with lock.held(path):
+                before = lock.load(path)
+                if args["forget"]:
+                    after = forgotten(before, args["forget"], list((task_vars or {})["groups"]["all"]))
+                else:
+                    after = lock.confirmed(before, args["nodes"])
+                if not self._task.check_mode:
+                    result["changed"] = lock.write(path, after)
+        except TenantnetError as exc:
+            raise AnsibleActionFail(str(exc)) from None
         return result

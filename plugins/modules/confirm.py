@@ -21,10 +21,12 @@ options:
     type: path
     required: true
   nodes:
-    description: Nodes that were pruned successfully.
+    description: Nodes that were pruned successfully. Either this or O(forget) is given.
     type: list
     elements: str
-    required: true
+  forget:
+    description: A node that left the inventory and is gone for good, so that it carries nothing any more.
+    type: str
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts run on the control host.

@@ -12,7 +12,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.zones import
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Chain, Ipset, Namespace, Zone
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils import plan
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.instances import set_name
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.iptables_firewall import ANSWER, set_name
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.rules import WITH_PORTS, rule_text
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.topology.model import Rule
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.topology.words import PROTOCOLS
@@ -43,7 +43,8 @@ def node(make_node):
 
 
 def test_security_group_rules(node):
-    texts = [rule_text(rule, SET if rule.remote_group else None) for rule in RULES]
+    texts = [rule_text(rule, SET if rule.remote_group else None, way) for rule in RULES for way in ("asks", "answers")]
+    texts.append(f"{ANSWER} -j RETURN")
     where = {"slice": "instances", "namespace": "", "family": "ipv4", "table": "filter"}
     chain = Chain(**where, name="tenantnet-sg-rules", rules=tuple(texts))
     node.apply(Ipset(slice="instances", name=SET, members=("10.0.0.1",)), chain)

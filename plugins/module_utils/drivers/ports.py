@@ -22,6 +22,7 @@ from ..state import Key, Port, Resource, maker, owner_name
 from . import Context
 from .bridges import SLICE, adoption, are_rivals, mark, owner_of
 from .link_settings import UP
+from .zones import forget
 
 DEAD_VLAN = 4095
 DEAD_PEER = "nonexistent-peer"
@@ -76,6 +77,8 @@ class PortDriver:
         # A transaction of its own: ovs-vswitchd takes a port that goes and comes in one transaction for the same port.
         release(self._ovsdb, [port.name for port in [*gone, *made]])
         if made:
+            numbers = [port.ofport_request for port in made if port.awaited and port.ofport_request]
+            forget(["ovs-appctl", "dpctl/dump-conntrack"], ["ovs-appctl", "dpctl/flush-conntrack"], "zone=", numbers)
             self._ovsdb.transact([self._creation(port) for port in made])
             self._settle(made, lambda row, port: _is_numbered(row) or _awaits(row, port))
 

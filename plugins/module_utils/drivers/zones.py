@@ -9,6 +9,7 @@ that, and a table has one owner, so that it is ours as a whole because of its na
 from __future__ import annotations
 
 import json
+import re
 import typing
 
 from ..changes import Change
@@ -19,6 +20,7 @@ from . import Context
 
 SLICE: typing.Final = "instances"
 TABLE = chain_prefix(SLICE).rstrip("-")
+_ZONE = re.compile(r"\bzone=([0-9]+)")
 PRIORITY = -450  # defragmentation has -400, iptables' table raw -300
 
 
@@ -42,12 +44,28 @@ class ZoneDriver:
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
         zones = _live()
+        forget(
+            ["conntrack", "-L"],
+            ["conntrack", "-D"],
+            "--zone=",
+            [c.after.zone for c in changes if isinstance(c.after, Zone)],
+        )
         for change in changes:
             if isinstance(change.after, Zone):
                 zones[change.after.device] = change.after.zone
             else:
                 zones.pop(change.key[0], None)
         run(["nft", "--file", "-"], _table(zones))
+
+
+def forget(look: typing.Sequence[str], flush: typing.Sequence[str], option: str, zones: typing.Collection[int]) -> None:
+    """End the connections of zones that begin: those of an earlier port of that number, or what took another way since.
+
+    Neither would go on: the first is somebody else's, of the second the numbers of TCP have run away.
+    """
+    used = {int(number) for number in _ZONE.findall(run(look))} if zones else set()
+    for zone in sorted(used & set(zones)):
+        run([*flush, f"{option}{zone}"])
 
 
 def _live() -> dict[str, int]:

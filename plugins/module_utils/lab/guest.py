@@ -52,6 +52,12 @@ initial-interval 1;
 backoff-cutoff 2;
 """
 
+# The first NIC alone has routes and names from its lease: with those of several networks, the last lease would win.
+_CONFIG_OF_LATER_NIC = """interface "{nic}" {{
+  request subnet-mask, broadcast-address, interface-mtu;
+}}
+"""
+
 
 def main() -> int:
     """Run a guest until it or this process is told to end; 1 when it did not start."""
@@ -172,7 +178,7 @@ def _configure(arguments: argparse.Namespace) -> None:
     _write("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {arguments.hostname}\n")
     _write("/etc/machine-id", f"{arguments.id.replace('-', '')}\n")
     _write("/etc/resolv.conf", "")  # dhclient's to write
-    _write(_DHCLIENT, _CONFIG)
+    _write(_DHCLIENT, _CONFIG + "".join(_CONFIG_OF_LATER_NIC.format(nic=nic) for nic in arguments.nics[1:]))
     pathlib.Path("/var/lib/dhcp").mkdir()
     nics = " ".join(arguments.nics)
     init.write_run(pathlib.Path(init.SERVICES, "dhclient"), _SERVICE.format(config=_DHCLIENT, nics=nics))

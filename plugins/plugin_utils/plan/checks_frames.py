@@ -24,6 +24,7 @@ ALL_NODES_MAC, ALL_NODES = "33:33:00:00:00:01", "ff02::1"
 FORGED_MAC = "02:00:00:00:00:fe"
 UDP, DISCARD, BOOTPS, BOOTPC, EPHEMERAL = 17, 9, 67, 68, 40000
 ROUTER_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 128
+EXPERIMENTAL = 0x88B5  # Ethernet type for experiments of one's own
 
 Frame = dict[str, typing.Any]
 ONE_TAG: Frame = {"priority_tags": 1}
@@ -35,6 +36,8 @@ def checks(topology: model.Topology) -> Iterator[Check]:
     for port in places.instance_ports(topology):
         yield from _spoofing(topology, port)
         yield from _node_hidden(topology, port)
+    for router in sorted(topology.routers.values(), key=lambda r: r.label):
+        yield from _from_outside(topology, router)
 
 
 def arp(token: str, place: Place, target: str, op: int = 1, mac: str | None = None, spa: str | None = None) -> Frame:
@@ -93,6 +96,11 @@ def _icmp6(token: str, place: Place, icmp_type: int) -> Frame:
     }
 
 
+def _other(token: str, place: Place, dl_type: int) -> Frame:
+    """A broadcast of another Ethernet type."""
+    return {"token": token, "dl_src": place["mac"], "dl_dst": BROADCAST, "dl_type": dl_type}
+
+
 def link_local(mac: str) -> str:
     """The EUI-64 link-local address of a MAC."""
     octets = bytearray.fromhex(mac.replace(":", ""))
@@ -106,7 +114,7 @@ def link_local(mac: str) -> str:
 def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     """Frames that port security drops, beside honest ones that it lets through."""
     receivers = witnesses(topology, port)
-    free = _free_address(topology, port)
+    free = free_address(topology, port)
     if not port.port_security_enabled or not receivers or free is None:
         return
     me, anchor = places.of(topology, port), receivers[0]
@@ -119,6 +127,7 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         ("a forged ARP reply behind VLAN tags", arp("arp-tagged", me, free, op=2, spa=free) | TWO_TAGS, honest),
         ("an IPv6 router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
         ("a ping6", _icmp6("ping6", me, ECHO_REQUEST_V6), honest),
+        ("what is neither IPv4 nor ARP", _other("type", me, EXPERIMENTAL), honest),
     ]
     if may_send(topology, port, anchor):
         ip = udp("ip", me, anchor["mac"], anchor["ip"])
@@ -177,7 +186,7 @@ def may_send(topology: model.Topology, port: model.Port, anchor: Place) -> bool:
     return allows(topology, *ends, Service(protocol="udp", port=DISCARD))
 
 
-def _free_address(topology: model.Topology, port: model.Port) -> str | None:
+def free_address(topology: model.Topology, port: model.Port) -> str | None:
     """The last address of the subnet that nobody has: to claim it does no harm, even where nothing forbids it."""
     subnet = topology.subnet(port.fixed_ips[0].subnet)
     taken = {ip.address for p in topology.ports.values() if p.network == port.network for ip in p.fixed_ips}
@@ -207,3 +216,34 @@ def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         negative=True,
         requires_guest=True,
     )
+
+
+# ----------------------------------------------------------------------------------------------------------- outside
+
+
+def _from_outside(topology: model.Topology, router: model.Router) -> Iterator[Check]:
+    """Nobody outside speaks with an address of a router's inside, by which he would be a member of a remote group."""
+    gateway = places.gateway_port(topology, router)
+    subnet = topology.subnet(gateway.fixed_ips[0].subnet) if gateway else None
+    if gateway is None or subnet is None or subnet.gateway_ip is None:
+        return
+    me: Place = {**places.outside(), "mac": FORGED_MAC, "ip": subnet.gateway_ip}
+    for interface in (p for p in topology.ports.values() if p.device == router.id and p.owner == "router_interface"):
+        targets = places.ports_of(topology, interface.network, "instance")
+        free = free_address(topology, interface)
+        if not targets or free is None:
+            continue
+        inside, target = places.of(topology, interface), targets[0].fixed_ips[0].address
+        honest = udp("honest", me, gateway.mac, target)
+        args = frame_args(me, [inside], honest | {"token": "forged", "nw_src": free}, honest, [0], [0])
+        yield Check(
+            id=f"spoofing.{router.label}.{topology.networks[interface.network].label}.outside",
+            title=f"Nobody outside sends with an address of {topology.networks[interface.network].label} through "
+            f"{router.label}; an honest packet arrives",
+            group="spoofing",
+            node=router.node,
+            kind="frame",
+            args={**args, "needs": [places.OUTSIDE]},
+            negative=True,
+            requires_guest=True,
+        )

@@ -51,26 +51,40 @@ def _lease(topology: model.Topology, port: model.Port) -> Check:
 def _expected(
     topology: model.Topology, network: model.Network, subnet: model.Subnet, port: model.Port
 ) -> dict[str, object]:
-    """What the client must have recorded, and what its NIC must have; `routes` by the server that it heard."""
-    own = {dhcp_options.code(option) for option, _value in port.extra_dhcp_opts}
+    """What the client must have recorded, and what its NIC must have; `routes` by the server that it heard.
+
+    Names, routes and name servers are of the first NIC alone.
+    """
+    first = topology.instances[port.device].ports[0] == port.id
+    told = {dhcp_options.code(option): value for option, value in port.extra_dhcp_opts}
     servers = {
-        ip.address: [list(route) for route in dhcp_files.classless_routes(topology, network, subnet, server)]
+        ip.address: _routes(told, dhcp_files.classless_routes(topology, network, subnet, server)) if first else []
         for server in places.ports_of(topology, network.id, "dhcp")
         for ip in server.fixed_ips
         if ip.subnet == subnet.id
     }
+    dns = told[DNS].split(",") if DNS in told else dhcp_files.nameservers(topology, network, subnet)
+    domain = None if SEARCH in told else told.get(DOMAIN, network.dns_domain)
     return {
         "address": port.fixed_ips[0].address,
         "prefixlen": subnet.prefixlen,
         "mac": port.mac,
         "mtu": network.mtu,
-        "gateway": subnet.gateway_ip if ROUTER not in own else None,
-        "routes": {server: [] if ROUTES in own else routes for server, routes in servers.items()},
-        "dns": dhcp_files.nameservers(topology, network, subnet) if DNS not in own else [],
-        "hostname": dhcp_files.hostname(topology, port, port.fixed_ips[0].address),
-        "domain": network.dns_domain if not own & {DOMAIN, SEARCH} else None,
+        "gateway": (told.get(ROUTER, subnet.gateway_ip) or None) if first else None,
+        "routes": servers,
+        "dns": dns if first else [],
+        "hostname": dhcp_files.hostname(topology, port, port.fixed_ips[0].address) if first else None,
+        "domain": domain if first else None,
         "seconds": dhcp.LEASE_SECONDS,
     }
+
+
+def _routes(told: dict[int, str], routes: list[tuple[str, str]]) -> list[list[str]]:
+    """Those that the port is told instead of its subnet's, or these."""
+    if ROUTES not in told:
+        return [list(route) for route in routes]
+    items = told[ROUTES].split(",") if told[ROUTES] else []
+    return [list(pair) for pair in zip(items[::2], items[1::2], strict=True)]
 
 
 def _offer(topology: model.Topology, port: model.Port) -> Check:

@@ -20,8 +20,8 @@ PREFIXES = {"router_interface": "qr-", "router_gateway": "qg-", "dhcp": "tap"}
 
 
 def outside() -> Place:
-    """The machine on the external network."""
-    return {"node": OUTSIDE, "namespace": "", "device": "", "label": OUTSIDE, "ours": True}
+    """The machine on the external network, at its NIC there."""
+    return {"node": OUTSIDE, "namespace": "", "device": "eth0", "label": OUTSIDE, "ours": True}
 
 
 def underlay(node: model.Node) -> Place:

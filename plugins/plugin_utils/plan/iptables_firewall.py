@@ -17,9 +17,13 @@ from ...module_utils.state import Chain, Ipset, Link, Module, Resource, Zone, ch
 from ..topology import model
 from . import names, plug, switching
 from .firewall import SLICE, flow
+from .ovs_rules import Way
 from .rules import rule_text
 
 P = chain_prefix(SLICE)
+
+#: Questions are judged one by one, and so are answers: a connection ends with its rule, group member or address.
+ANSWER = "-m conntrack --ctstate ESTABLISHED --ctdir REPLY"
 
 #: br_netfilter switches iptables on for every bridge of the machine; if it is us who load it, it stays off but on ours.
 BRIDGE_NETFILTER = Module(
@@ -86,7 +90,10 @@ def _anti_spoofing(port: model.Port) -> list[Resource]:
         flow(switching.LOCAL_SWITCHING, 9, source, f"goto_table:{switching.MAC_SPOOF}"),
     ]
     for mac in dict.fromkeys([port.mac, *(pair.mac_address for pair in port.pairs)]):
-        flows.append(flow(switching.MAC_SPOOF, 2, f"{source},dl_src={mac}", f"goto_table:{switching.LOCAL_EGRESS}"))
+        flows += [
+            flow(switching.MAC_SPOOF, 2, f"{type_},{source},dl_src={mac}", f"goto_table:{switching.LOCAL_EGRESS}")
+            for type_ in ("arp", "ip")
+        ]
     for address in dict.fromkeys(pair.ip_address for pair in port.pairs):
         match = f"arp,{source},arp_spa={address}"
         flows.append(flow(switching.ARP_SPOOF, 2, match, f"goto_table:{switching.MAC_SPOOF}"))
@@ -146,11 +153,13 @@ def _filter(topology: model.Topology, ports: list[model.Port]) -> dict[str, list
         if not port.port_security_enabled:
             chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j ACCEPT" for way in ("out", "in")]
             continue
-        into, out, source = (f"{P}{letter}{port.id[: names.ID_LENGTH]}" for letter in "ios")
+        into, out, source, heard, said = (f"{P}{of}{port.id[: names.ID_LENGTH]}" for of in ("i", "o", "s", "ai", "ao"))
         chains[f"{P}FORWARD"] += [f"{_bridged(way, tap)} -j {P}chain" for way in ("out", "in")]
         chains[f"{P}chain"] += [f"{_bridged('out', tap)} -j {into}", f"{_bridged('in', tap)} -j {out}"]
-        chains[into] = list(_ingress(topology, port))
-        chains[out] = list(_egress(topology, port, source))
+        chains[into] = list(_ingress(topology, port, heard))
+        chains[out] = list(_egress(topology, port, source, said))
+        chains[heard] = [*_rules(topology, port, "egress", "answers"), f"-j {P}fallback"]
+        chains[said] = [*_rules(topology, port, "ingress", "answers"), f"-j {P}fallback"]
         chains[source] = [
             *(f"-s {_prefix(p.ip_address)} -m mac --mac-source {p.mac_address} -j RETURN" for p in port.pairs),
             "-j DROP",
@@ -159,9 +168,10 @@ def _filter(topology: model.Topology, ports: list[model.Port]) -> dict[str, list
     return chains
 
 
-def _ingress(topology: model.Topology, port: model.Port) -> Iterator[str]:
-    """Into the instance: answers, DHCP, then what its groups allow."""
-    yield "-m state --state RELATED,ESTABLISHED -j RETURN"
+def _ingress(topology: model.Topology, port: model.Port, answers: str) -> Iterator[str]:
+    """Into the instance: answers to what its groups allow, DHCP, then what its groups allow."""
+    yield "-m state --state RELATED -j RETURN"
+    yield f"{ANSWER} -g {answers}"
     for ip in port.fixed_ips:
         yield f"-d {ip.address}/32 -p udp -m udp --sport 67 --dport 68 -j RETURN"
     yield "-d 255.255.255.255/32 -p udp -m udp --sport 67 --dport 68 -j RETURN"
@@ -170,22 +180,23 @@ def _ingress(topology: model.Topology, port: model.Port) -> Iterator[str]:
     yield f"-j {P}fallback"
 
 
-def _egress(topology: model.Topology, port: model.Port, source: str) -> Iterator[str]:
+def _egress(topology: model.Topology, port: model.Port, source: str, answers: str) -> Iterator[str]:
     """Out of the instance: a DHCP client, its own addresses only, never a DHCP server, then what its groups allow."""
     yield "-s 0.0.0.0/32 -d 255.255.255.255/32 -p udp -m udp --sport 68 --dport 67 -j RETURN"
     yield f"-j {source}"
     yield "-p udp -m udp --sport 68 --dport 67 -j RETURN"
     yield "-p udp -m udp --dport 68 -j DROP"  # clients take an answer from whatever port it comes
-    yield "-m state --state RELATED,ESTABLISHED -j RETURN"
+    yield "-m state --state RELATED -j RETURN"
+    yield f"{ANSWER} -g {answers}"
     yield from _rules(topology, port, "egress")
     yield "-m state --state INVALID -j DROP"
     yield f"-j {P}fallback"
 
 
-def _rules(topology: model.Topology, port: model.Port, direction: model.Direction) -> list[str]:
+def _rules(topology: model.Topology, port: model.Port, direction: model.Direction, way: Way = "asks") -> list[str]:
     """Rules of all groups of a port, one after the other, duplicates left out."""
     texts = (
-        rule_text(rule, set_name(rule.remote_group) if rule.remote_group else None)
+        rule_text(rule, set_name(rule.remote_group) if rule.remote_group else None, way)
         for rule in topology.rules_of(port, direction)
     )
     return list(dict.fromkeys(texts))

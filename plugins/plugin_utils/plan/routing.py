@@ -64,7 +64,8 @@ def _router(topology: model.Topology, router: model.Router) -> list[Resource]:
         addresses, late = (*_addresses(topology, gateway), *(f"{h}/32" for h in hosts)), any(hosts.values())
         resources += plug.into_namespace(topology, SLICE, gateway, "qg-", namespace, addresses, late)
     resources += _routes(topology, router, namespace, gateway)
-    return resources + _rules(router, namespace, inside, gateway, outer)
+    cidrs = sorted({topology.subnet(ip.subnet).cidr for port in inside for ip in port.fixed_ips})
+    return resources + _rules(router, namespace, inside, cidrs, gateway, outer)
 
 
 class _Outer(typing.NamedTuple):
@@ -123,6 +124,7 @@ def _rules(
     router: model.Router,
     namespace: str,
     inside: list[model.Port],
+    cidrs: list[str],
     gateway: model.Port | None,
     outer: _Outer,
 ) -> list[Resource]:
@@ -131,7 +133,7 @@ def _rules(
     qg = names.device("qg-", gateway.id) if gateway else None
     gateway_ip = gateway.fixed_ips[0].address if gateway else None
     tables = {
-        "filter": _filter(qr, qg, router.enable_snat),
+        "filter": _filter(qr, qg, cidrs, router.enable_snat),
         "mangle": _mangle(qr, qg, router.enable_snat),
         "nat": _nat(qg, gateway_ip, router.enable_snat, outer),
     }
@@ -142,17 +144,22 @@ def _rules(
     ]
 
 
-def _filter(qr: list[str], qg: str | None, enable_snat: bool) -> dict[str, list[str]]:
-    """Only packets of the device's own address scope leave by it; nobody asks the metadata proxy by its own port."""
+def _filter(qr: list[str], qg: str | None, cidrs: list[str], enable_snat: bool) -> dict[str, list[str]]:
+    """Only packets of the device's own address scope leave by it; nobody asks the metadata proxy by its own port.
+
+    Nobody outside has an address of the inside: with one he would be a member of a remote group.
+    """
     guarded = qr if enable_snat or qg is None else [*qr, qg]
     return {
         "INPUT": [f"-j {P}INPUT"],
         "FORWARD": [f"-j {P}FORWARD"],
         f"{P}INPUT": [
+            f"-j {P}forged",
             f"-m mark --mark {METADATA_MARK} -j ACCEPT",
             f"-p tcp -m tcp --dport {names.METADATA_PORT} -j DROP",
         ],
-        f"{P}FORWARD": [f"-j {P}scope"],
+        f"{P}FORWARD": [f"-j {P}forged", f"-j {P}scope"],
+        f"{P}forged": [f"-s {cidr} -i {qg} -j DROP" for cidr in cidrs] if qg else [],
         f"{P}scope": [f"-o {device} -m mark ! --mark {SCOPE_MARK} -j DROP" for device in guarded],
     }
 

@@ -54,18 +54,22 @@ def _told(found: dict[str, str], expected: Json) -> list[str]:
         "subnet-mask": str(ipaddress.IPv4Network((0, expected["prefixlen"])).netmask),
         "interface-mtu": str(expected["mtu"]),
         "dhcp-lease-time": str(expected["seconds"]),
-        "host-name": f'"{expected["hostname"]}"',
+        "routers": expected["gateway"],
     }
+    if expected["hostname"]:
+        wanted["host-name"] = f'"{expected["hostname"]}"'
     if expected["domain"]:
         wanted["domain-name"] = f'"{expected["domain"]}"'
-    if expected["gateway"]:
-        wanted["routers"] = expected["gateway"]
     if expected["dns"]:
         wanted["domain-name-servers"] = ",".join(expected["dns"])
     faults = [f"{k} is {found.get(k)} instead of {v}" for k, v in wanted.items() if found.get(k) != v]
     routes = classless(found.get("rfc3442-classless-static-routes", ""))
-    faults += [f"no route {r[0]} by {r[1]} in option 121" for r in expected["routes"] if r not in routes]
-    return faults
+    return faults + _route_faults(routes, expected["routes"], "option 121")
+
+
+def _route_faults(found: list[list[str]], wanted: list[list[str]], where_: str) -> list[str]:
+    faults = [f"no route {r[0]} by {r[1]} in {where_}" for r in wanted if r not in found]
+    return faults + [f"a route {r[0]} by {r[1]} in {where_}" for r in found if r not in wanted]
 
 
 def classless(text: str) -> list[list[str]]:
@@ -94,11 +98,11 @@ def _applied(session: Session, place: Json, expected: Json) -> list[str]:
         "addresses": [f"{expected['address']}/{expected['prefixlen']}"],
     }
     faults = [f"the NIC's {k} is {found[k]} instead of {v}" for k, v in wanted.items() if found[k] != v]
-    if place["device"] != "eth0":  # another NIC may have been first with its default route
-        return faults
-    listed = session.json(place, "ip", "-json", "route", "show")
+    listed = session.json(place, "ip", "-json", "route", "show", "dev", place["device"])
     routes = [[_prefix(r["dst"]), r.get("gateway", "0.0.0.0")] for r in listed]
-    faults += [f"no route {r[0]} by {r[1]} in the guest" for r in expected["routes"] if r not in routes]
+    default = [["0.0.0.0/0", expected["gateway"]]] if expected["gateway"] else []
+    subnet = ipaddress.IPv4Interface(wanted["addresses"][0]).network
+    faults += _route_faults(routes, [[str(subnet), "0.0.0.0"], *(expected["routes"] or default)], "the guest")
     return [*faults, *_resolver(_read(session, place, RESOLV), expected)]
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 
 from ..plan.check import Check
-from .frames import GRACE, arp_replies
+from .frames import GRACE, PATIENCE, arp_replies
 from .outcome import Unmet
 from .session import Json, Session, where
 
@@ -125,7 +125,7 @@ def leaving(session: Session, check: Check) -> None:
     """A packet of an instance arrives outside with the address that it must have there, and with no other."""
     args, run = check.args, uuid.uuid4().hex
     sender, outside, token = args["sender"], args["outside"], args["frame"]["token"]
-    capture = session.start(outside, "capture", run=run, devices=[""], until=[token], grace=GRACE, seconds=3)
+    capture = session.start(outside, "capture", run=run, devices=[""], until=[token], grace=GRACE, seconds=PATIENCE)
     session.probe(sender, "send", run=run, device=sender["device"], frames=[args["frame"]])
     found = sorted({seen["frame"].get("nw_src", "nobody") for seen in capture()["seen"]})
     if found != [args["seen"]]:

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Refused
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import lock
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.forget import forgotten
 
 PINS = (
     lock.Pin(kind="vxlan", scope="", value=1, id="b", name="demo/private"),
@@ -69,6 +72,17 @@ def test_a_value_is_free_when_every_node_has_confirmed():
     half = lock.confirmed(LOCK, {"compute1"})
     assert [pin.nodes for pin in half.retiring] == [("compute2",)]
     assert lock.confirmed(half, {"compute2", "compute3"}) == lock.Lock(pins=PINS)
+
+
+def test_a_node_that_is_gone_for_good_carries_nothing():
+    left = forgotten(LOCK, "compute2", ["compute1"])
+    assert [pin.nodes for pin in left.retiring] == [("compute1",)]
+    leaving = lock.Lock(pins=(dataclasses.replace(PINS[1], node="compute1", leaving=("compute2",)),))
+    assert not forgotten(leaving, "compute2", ["compute1"]).pins[0].leaving
+    with pytest.raises(Refused, match="compute1 is in the inventory: take it out first"):
+        forgotten(LOCK, "compute1", ["compute1"])
+    with pytest.raises(Refused, match="waits for a node 'compute9'; nodes that one waits for: compute2"):
+        forgotten(LOCK, "compute9", ["compute1"])
 
 
 def _add(path, number):

@@ -34,7 +34,8 @@ def checksum(data: bytes) -> int:
 
 
 def build(frame: Json, run: str) -> bytes:
-    """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), or IPv4 with UDP or an ICMP echo request (nw_proto).
+    """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), IPv4 with UDP or an ICMP echo request (nw_proto), or of
+    any other Ethernet type (dl_type).
 
     It may be of a VLAN (dl_vlan), stand behind some tags of VLAN 0 (priority_tags), which receivers take off without
     being told to, be the first or the later half (ip_frag) of a datagram (ip_id), each with a token of its own, or be a
@@ -47,6 +48,8 @@ def build(frame: Json, run: str) -> bytes:
         body += _mac(frame["arp_sha"]) + _ip(frame["arp_spa"]) + _mac(frame["arp_tha"]) + _ip(frame["arp_tpa"]) + token
     elif "ipv6_src" in frame:
         kind, body = ETH_P_IPV6, _icmp6(frame, token)
+    elif "dl_type" in frame:
+        kind, body = frame["dl_type"], token
     else:
         kind, body = ETH_P_IP, _ipv4(frame, _tunnelled(frame, run) if "inner" in frame else _datagram(frame, token))
     head = _mac(frame["dl_dst"]) + _mac(frame["dl_src"])
@@ -126,6 +129,8 @@ def dissect(frame: bytes, dl_vlan: int | None = None) -> Json:
     elif kind == ETH_P_IP and len(rest) >= 20:
         found |= {"nw_src": socket.inet_ntoa(rest[12:16]), "nw_dst": socket.inet_ntoa(rest[16:20]), "nw_proto": rest[9]}
         found |= _transport(rest[9], rest[(rest[0] & 15) * 4 :])
+    elif kind not in (ETH_P_ARP, ETH_P_IP, ETH_P_IPV6):
+        found["dl_type"] = kind
     elif kind == ETH_P_IPV6 and len(rest) >= 41:
         addresses = {"ipv6_src": rest[8:24], "ipv6_dst": rest[24:40]}
         found |= {k: str(ipaddress.IPv6Address(v)) for k, v in addresses.items()}

@@ -45,11 +45,12 @@ def exchange(args: Json, ready: Callable[[], None]) -> Json:
 
 
 def open_device(device: str) -> socket.socket:
-    """A socket for all frames of a device."""
-    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    """A socket for the frames of one device, or for those of all ("")."""
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0 if device else socket.htons(ETH_P_ALL))
     raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-    raw.bind((device, ETH_P_ALL))
+    if device:
+        raw.bind((device, ETH_P_ALL))
     return raw
 
 
