@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -74,7 +75,12 @@ class Deployment:
     def run(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:
         """Run to the end, whatever it is."""
         process = self.start(*playbooks, args=args)
-        text = process.communicate(timeout=SECONDS)[0]
+        try:
+            text = process.communicate(timeout=SECONDS)[0]
+        except BaseException:  # nothing of it goes on while what follows cleans up
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         return Output(process.returncode, text)
 
     def succeed(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:

@@ -61,7 +61,7 @@ def check(kind: str, negative: bool = False, **args: typing.Any) -> Check:
 
 def reach(opened: list[str], closed: list[str]) -> Json:
     args = {"source": PLACE_A, "destination": PLACE_B, "address": "10.9.0.2", "bytes": 20000, "control": "10.9.0.1"}
-    return args | {"open": opened, "closed": closed}
+    return args | {"open": opened, "closed": closed, "seen": "10.9.0.1"}
 
 
 def test_what_is_open_is_open(pair: Session) -> None:
@@ -183,11 +183,14 @@ def test_the_wire_shows_the_vni(pair: Session) -> None:
         "sender": {**PLACE_A, "device": "vx"},
         "frame": arp("wire", "192.168.1.1"),
         "captures": [{**PLACE_B, "devices": ["eth0"]}],
+        "absent": [{**PLACE_B, "devices": ["lo"]}],
         "expected": {"tun_id": 1001, "nw_src": "10.9.0.1", "nw_dst": "10.9.0.2"},
     }
     measure(pair, check("wire", **args))
     with pytest.raises(Unmet, match="1002"):
         measure(pair, check("wire", **args | {"expected": {"tun_id": 1002}}))
+    with pytest.raises(Unmet, match="no such frame at here"):
+        measure(pair, check("wire", **args | {"absent": args["captures"]}))
     with pytest.raises(Unmet, match="only on eth0"):
         stray = [{**PLACE_A, "devices": ["eth0", "vx"]}]
         measure(pair, check("wire", **args | {"captures": stray}))
