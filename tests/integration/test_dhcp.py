@@ -19,7 +19,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 from .deployment import Deployment
 
-ADDRESS, NAME = "192.168.2.11", "instance3"  # a port with options of its own, on a subnet with a host route
+ADDRESS, NAME, MTU = "192.168.2.11", "instance3", 8958  # a port with options of its own, on a subnet with a host route
 ROUTES = {
     "default": "192.168.2.1",
     "169.254.169.254": "192.168.2.1",
@@ -107,7 +107,7 @@ def test_every_client_gets_what_it_asks_for(guest: Guest, client: str) -> None:
         assert {destination: route["gateway"] for destination, route in routes.items()} == told
         mtu = guest.json("link", "show", "eth0")[0]["mtu"]
         mtus = {int(dict(route).get("metrics", [{}])[0].get("mtu", mtu)) for route in routes.values()}
-        assert mtus == {1458}, "of the NIC, or of each route; it is told whether asked for or not"
+        assert mtus == {MTU}, "of the NIC, or of each route; it is told whether asked for or not"
         assert guest.run("getent", "hosts", "instance4").split() == ["192.168.2.12", "instance4.second.demo.example"]
         assert "instance4.second.demo.example" in guest.run("getent", "hosts", "192.168.2.12")
         guest.run("ping", "-c", "1", "-W", "2", "192.168.2.1")
