@@ -26,7 +26,7 @@ def checks(topology: model.Topology) -> Iterator[Check]:
     destinations, island = _by_subnet(ports), islands(topology)
     gateways = {p.id: places.router_of(topology, p) for p in (*sources, *destinations.values())}
     for subnet, destination in destinations.items():
-        inner = [ip.address for ip in destination.fixed_ips if ip.subnet == subnet][0]
+        inner = {ip.subnet: ip.address for ip in reversed(destination.fixed_ips)}[subnet]
         far = [
             source
             for source in sources
