@@ -63,7 +63,13 @@ class Site:
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
         home = str(self.home if member else self.directory)
         return subprocess.run(
-            command, cwd=ROOT, env={**environment, "HOME": home}, text=True, capture_output=True, timeout=120
+            command,
+            cwd=ROOT,
+            env={**environment, "HOME": home},
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
         )
 
     def plan(self, *args: str, member: bool = True) -> subprocess.CompletedProcess[str]:

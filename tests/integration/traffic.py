@@ -75,7 +75,7 @@ class Ping:
         found = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
         assert found, said
         numbers = {int(number) for _time, number in found}
-        gaps = (float(after) - float(before) for (before, _), (after, _) in itertools.pairwise(found))
+        gaps = (float(after[0]) - float(before[0]) for before, after in itertools.pairwise(found))
         return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), max(gaps, default=float("inf")))
 
 

@@ -158,6 +158,8 @@ def nodes() -> typing.Iterator[typing.Callable[..., Node]]:
         contexts.append(Context(DEPLOYMENT, Ovsdb(), Netns()))
         return Node(contexts[-1], tuple(cls(contexts[-1]) for cls in classes))
 
-    yield make
-    for context in contexts:
-        context.close()
+    try:
+        yield make
+    finally:
+        for context in contexts:
+            context.close()

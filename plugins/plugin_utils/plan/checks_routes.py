@@ -26,13 +26,14 @@ def checks(topology: model.Topology) -> Iterator[Check]:
     destinations, island = _by_subnet(ports), islands(topology)
     gateways = {p.id: places.router_of(topology, p) for p in (*sources, *destinations.values())}
     for subnet, destination in destinations.items():
-        inner = next(ip.address for ip in destination.fixed_ips if ip.subnet == subnet)
+        inner = {ip.subnet: ip.address for ip in reversed(destination.fixed_ips)}[subnet]
         far = [
             source
             for source in sources
             if source.network != destination.network
             and gateways[source.id] != gateways[destination.id]
-            and island.get(source.network) == island.get(destination.network) is not None
+            and island.get(source.network) is not None
+            and island.get(source.network) == island.get(destination.network)
         ]
         asked: dict[bool, tuple[model.Port, list[str]]] = {}
         for source in far[:ASKED]:

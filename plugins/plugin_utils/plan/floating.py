@@ -82,7 +82,7 @@ def _targets(
             if address.fixed.floating_ip is None and not address.fixed.port_forwardings:
                 continue
             network = plan.network.network
-            subnet = next(subnet.name for subnet in network.subnets if subnet.id == fixed.subnet)
+            subnet = {subnet.id: subnet.name for subnet in network.subnets}[fixed.subnet]
             name = ways[port.project][network.name][subnet]
             external = topology.projects[port.project].routers[name].external_network or ""
             yield _Target(
