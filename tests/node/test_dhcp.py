@@ -118,7 +118,7 @@ class Network:
 
     def resolve(self, *questions):
         run(["ip", "-n", "client", "address", "replace", "192.168.1.200/24", "dev", "eth0"])
-        args = {"address": self.server, "questions": questions, "seconds": 2}
+        args = {"address": self.server, "questions": questions, "until": questions, "seconds": 2, "grace": 0}
         return json.loads(self.probe("resolve", args))["answers"]
 
     def probe(self, operation, args):
@@ -201,10 +201,10 @@ def test_every_option_that_a_port_may_have_is_told_as_planned(network):
 def test_names_are_found_both_ways_and_nobody_elses_are(network):
     network.apply()
     domain = network.network.dns_domain
-    answers = network.resolve(f"instance1.{domain}", "instance2", "192.168.1.12", f"instance3.{domain}", "example.org")
+    answers = network.resolve(f"instance2.{domain}", "instance6", "192.168.1.12", f"instance3.{domain}", "example.org")
     assert answers == {
-        f"instance1.{domain}": ["192.168.1.11"],
-        "instance2": ["192.168.1.12"],
+        f"instance2.{domain}": ["192.168.1.12"],
+        "instance6": ["192.168.1.13"],
         "192.168.1.12": [f"instance2.{domain}"],
         f"instance3.{domain}": [],
         "example.org": [],

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..topology import model
 from . import checks_places as places
@@ -13,6 +13,8 @@ from .check import Check
 from .verdict import Service, Side, allows
 
 MOST = 20  # names that one instance asks for
+
+Names = dict[str, list[str]]  # addresses by name
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
@@ -32,8 +34,8 @@ def checks(topology: model.Topology) -> Iterator[Check]:
             yield from _checks(topology, port, servers, known)
 
 
-def _names(topology: model.Topology, network: str) -> dict[str, str]:
-    """Addresses of the instances of a network by their full name, as long as it is one's alone."""
+def _names(topology: model.Topology, network: str) -> Names:
+    """Addresses of the instances of a network by their full name."""
     found: dict[str, set[str]] = {}
     domain = topology.networks[network].dns_domain
     for port in places.instance_ports(topology):
@@ -41,7 +43,7 @@ def _names(topology: model.Topology, network: str) -> dict[str, str]:
             for ip in port.fixed_ips:
                 name = f"{dhcp_files.hostname(topology, port, ip.address)}.{domain}"
                 found.setdefault(name, set()).add(ip.address)
-    return {name: addresses.pop() for name, addresses in found.items() if len(addresses) == 1}
+    return {name: sorted(addresses) for name, addresses in found.items()}
 
 
 def _may_ask(topology: model.Topology, port: model.Port, server: str) -> bool:
@@ -49,24 +51,23 @@ def _may_ask(topology: model.Topology, port: model.Port, server: str) -> bool:
     return allows(topology, source, Side(address=server), Service(protocol="udp", port=53))
 
 
-def _checks(
-    topology: model.Topology, port: model.Port, servers: list[str], known: dict[str, dict[str, str]]
-) -> Iterator[Check]:
+def _checks(topology: model.Topology, port: model.Port, servers: list[str], known: dict[str, Names]) -> Iterator[Check]:
     place, network = places.of(topology, port), topology.networks[port.network]
     own = dict(list(known[network.id].items())[:MOST])
     args = {"place": place, "servers": servers, "names": own, "reverse": True, "absent": [], "needs": []}
     yield _check(place, "own", f"{place['label']} finds {_listed(own)} by name, and their names by address", args)
-    others = [name for id_, names in known.items() if id_ != network.id for name in names]
-    if absent := sorted(set(others) - set(known[network.id]))[:MOST]:
-        title = f"{place['label']} finds nobody of another network by name: {', '.join(absent)}"
+    others = {name for id_, names in known.items() if id_ != network.id for name in names}
+    if absent := sorted(others - known[network.id].keys())[:MOST]:
+        title = f"{place['label']} finds nobody of another network by name: {_listed(absent)}"
         yield _check(place, "others", title, {**args, "names": dict(list(own.items())[:1]), "absent": absent})
-    if topology.dns_forwarders:
+    router = places.router_of(topology, port)
+    if topology.dns_forwarders and router and router.enable_snat and places.gateway_port(topology, router):
         title = f"{place['label']} finds {places.INTERNET} outside, whom its DHCP server asks for"
-        args = {**args, "names": {places.INTERNET: places.BEYOND}, "reverse": False, "needs": [places.OUTSIDE]}
+        args = {**args, "names": {places.INTERNET: [places.BEYOND]}, "reverse": False, "needs": [places.OUTSIDE]}
         yield _check(place, "forwarded", title, args)
 
 
-def _listed(names: dict[str, str]) -> str:
+def _listed(names: Collection[str]) -> str:
     """As many as fit in a line."""
     some = ", ".join(list(names)[:3])
     return f"{some} and {len(names) - 3} more" if len(names) > 3 else some

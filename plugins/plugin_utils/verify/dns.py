@@ -8,27 +8,28 @@ from ..plan.check import Check
 from .outcome import Unmet
 from .session import Json, Session, where
 
-SECONDS = 8.0  # until all questions are answered
+SECONDS, GRACE = 8.0, 1.0  # until all that must be answered is, and after that for what must not be
 
 
 def names(session: Session, check: Check) -> None:
     """Each server knows each name and, where that is asked, the name of its address; and none of those absent."""
     args, wrong = check.args, []
-    wanted = {name: [address] for name, address in args["names"].items()}
+    wanted = dict(args["names"])
     if args["reverse"]:
-        wanted |= {address: [name] for name, address in args["names"].items()}
-    wanted |= {name: [] for name in args["absent"]}
+        wanted |= {address: [name] for name, addresses in args["names"].items() for address in addresses}
+    absent: dict[str, list[str]] = {name: [] for name in args["absent"]}
     for server in args["servers"]:
-        answers = _ask(session, args["place"], server, list(wanted))
-        for question, expected in wanted.items():
-            if answers[question] != expected:
+        answers = _ask(session, args["place"], server, list(wanted), args["absent"])
+        for question, expected in (wanted | absent).items():
+            if sorted(answers[question]) != expected:
                 wrong.append(f"{server} answers {answers[question] or 'nothing'} for {question} instead of {expected}")
     if wrong:
         look = f"{where(args['place'])}: nslookup NAME SERVER; dnsmasq's addn_hosts of the network"
         raise Unmet("names and addresses as planned", "; ".join(wrong), look)
 
 
-def _ask(session: Session, place: Json, server: str, questions: list[str]) -> dict[str, list[str] | None]:
-    found = session.probe(place, "resolve", address=server, questions=questions, seconds=SECONDS)["answers"]
-    answers: dict[str, list[str] | None] = found
-    return answers
+def _ask(session: Session, place: Json, server: str, wanted: list[str], absent: list[str]) -> dict[str, list[str]]:
+    """What a server answers; nothing also where it does not answer, as it may ask others who cannot be reached."""
+    args = {"address": server, "questions": [*absent, *wanted], "until": wanted, "seconds": SECONDS, "grace": GRACE}
+    answers = session.probe(place, "resolve", **args)["answers"]
+    return {question: answer or [] for question, answer in answers.items()}

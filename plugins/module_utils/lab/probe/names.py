@@ -98,19 +98,24 @@ def _options(data: bytes) -> dict[int, bytes]:
 def resolve(args: Json, ready: Callable[[], None]) -> Json:
     """Ask the name server at `address` for the addresses of names, and for the names of addresses, all at once.
 
-    Returns `answers`: question -> what it answered, or None when it did not answer within `seconds`.
+    Returns `answers`: question -> what it answered, or None. It waits `seconds`, or `grace` after the last of `until`.
     """
     asked = dict(enumerate(args["questions"], int.from_bytes(os.urandom(1), "big")))
     answers: dict[str, list[str] | None] = dict.fromkeys(args["questions"])
+    end, awaited = time.monotonic() + args["seconds"], set(args["until"])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.connect((args["address"], 53))
         for number, question in asked.items():
             udp.send(_query(number, question))
-        end = time.monotonic() + args["seconds"]
         while None in answers.values() and (left := end - time.monotonic()) > 0:
-            if select.select([udp], [], [], left)[0]:
-                data = udp.recv(65535)
-                answers[asked[struct.unpack("!H", data[:2])[0]]] = _records(data)
+            if not select.select([udp], [], [], left)[0]:
+                continue
+            data = udp.recv(65535)
+            question = asked[struct.unpack("!H", data[:2])[0]]
+            answers[question] = _records(data)
+            if awaited:
+                awaited.discard(question)
+                end = end if awaited else min(end, time.monotonic() + args["grace"])
     return {"answers": answers}
 
 
