@@ -127,7 +127,8 @@ def leaving(session: Session, check: Check) -> None:
     sender, outside, token = args["sender"], args["outside"], args["frame"]["token"]
     capture = session.start(outside, "capture", run=run, devices=[""], until=[token], grace=GRACE, seconds=PATIENCE)
     session.probe(sender, "send", run=run, device=sender["device"], frames=[args["frame"]])
-    found = sorted({seen["frame"].get("nw_src", "nobody") for seen in capture()["seen"]})
+    came = (seen["frame"] for seen in capture()["seen"] if seen["incoming"])  # what is refused goes back in an error
+    found = sorted({frame.get("nw_src", "nobody") for frame in came})
     if found != [args["seen"]]:
         raise Unmet(
             f"what {sender['label']} sends is seen outside as from {args['seen']}",

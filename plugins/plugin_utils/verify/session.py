@@ -23,6 +23,7 @@ if typing.TYPE_CHECKING:
 Json = dict[str, typing.Any]
 T = typing.TypeVar("T")
 Capture = Callable[..., Json]  # collects the result of what runs in the background; stop=True ends it now
+LAST = 3.0  # seconds for the last of what was sent to arrive
 
 PROBE = pathlib.Path(__file__).parents[2] / "module_utils/lab/probe"
 DIRECTORY = "/run/tenantnet/probe"  # on each machine: the program, and results of what runs in the background
@@ -89,7 +90,7 @@ class Session:
         patience = str(args["seconds"] + 5)
 
         def collect(stop: bool = False) -> Json:
-            return self._probe(place, "collect", file, patience, *(["stop"] if stop else []))
+            return self._probe(place, "collect", file, patience, str(0 if stop else LAST))
 
         return collect
 

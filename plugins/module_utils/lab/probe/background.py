@@ -4,7 +4,7 @@
 
     OPERATION ARGUMENTS               run it, print its result
     start FILE OPERATION ARGUMENTS    run it in a process of its own; returns once it listens or captures
-    collect FILE SECONDS [stop]       its result, as soon as it is there; `stop` ends it now
+    collect FILE SECONDS AFTER        its result, as soon as it is there; AFTER so many seconds it is told to end
 
 ARGUMENTS and results are JSON.
 """
@@ -72,16 +72,18 @@ def _background(path: str, operation: str, arguments: str, writer: int) -> typin
     os._exit(0)
 
 
-def collect(path: str, seconds: str, stop: str = "") -> Json:
+def collect(path: str, seconds: str, after: str) -> Json:
     """The result of what was started with this file, which is removed."""
     file = pathlib.Path(path)
     pid = int(file.with_suffix(".pid").read_text())
-    if stop:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + float(seconds)
+    began, told = time.monotonic(), False
     while not file.exists():
-        if time.monotonic() > end:
+        waited = time.monotonic() - began
+        if waited >= float(after) and not told:
+            told = True
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if waited > float(seconds):
             return {"error": f"no result within {seconds} s"}
         time.sleep(0.005)
     result: Json = json.loads(file.read_text())
