@@ -13,6 +13,7 @@ PYTHON := .venv/bin/python
 # Without LAB=… the inventory itself names the lab.
 OTHER_LAB := $(if $(filter file,$(origin LAB)),,--extra-vars=tenantnet_lab=$(LAB))
 PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(ANSIBLE_ARGS)
+ON_SYSTEMD := tests/integration/test_systemd.py
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
 BOX := build/vms/tenantnet.box
@@ -20,7 +21,7 @@ VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-
 	qemu-system-x86 qemu-utils syslinux-common vagrant vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
+.PHONY: help doctor lab destroy shell test molecule test-systemd test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
 	golden wheels clean venv dev
 
 help: ## this list
@@ -40,7 +41,10 @@ shell: venv ## NODE=network [GUEST=demo/instance1]: a shell there
 		--lab '$(LAB)' --node '$(NODE)' $(if $(GUEST),--guest '$(GUEST)')
 
 test: gates molecule ## all gates and tests, on labs of their own names
-	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --ignore=$(ON_SYSTEMD) $(PYTEST_ARGS)
+
+test-systemd: dev ## the example on machines of a lab that systemd runs, over SSH, with boots; not part of make test
+	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider $(ON_SYSTEMD) $(PYTEST_ARGS)
 
 molecule: dev ## each role alone and the whole, on a lab of their own
 	@$(AS_ROOT) env PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/molecule $(MOLECULE_ARGS) --no-command-borders

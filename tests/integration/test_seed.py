@@ -113,7 +113,7 @@ def test_a_wrong_topology_lists_all_problems_and_changes_nothing(seed: Deploymen
     seed.edit(MEMBERS, "node: compute1", "node: compute9")
     output = seed.run("site")
     (seed.directory / MEMBERS).write_text(good)
-    assert output.says("demo.yml:4:19")
+    assert output.says("demo.yml:5:19")
     assert "did you mean 'vxlan'?" in output.text
     assert "fixed_ipp" in output.text
     assert (seed.directory / "topology.lock.yml").read_bytes() == lock

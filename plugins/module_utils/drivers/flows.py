@@ -117,17 +117,20 @@ class FlowDriver:
     def _forget(self, bundle: typing.Sequence[Change], numbers: typing.Mapping[str, int]) -> list[str]:
         """What was learned of a VLAN or MAC whose flow changes, or leads to a port whose flow goes: it may be wrong.
 
-        Whatever is still right is learned again from the next packet.
+        When a tunnel id is let in no longer, all of it: as long as it was, packets from nodes that did not know the new
+        one yet taught the old one again. Whatever is still right is learned again from the next packet.
         """
         found = set()
         for change in bundle:
             match = _numbered(typing.cast(Flow, change.subject).match, numbers)
             if about := _LEARNABLE.fullmatch(match):
                 mac = f",dl_dst={about['mac']}" if about["mac"] else ""
-                found.add(f"vlan_tci={int(about['vlan']):#06x}/0x0fff{mac}")
+                found.add(f",vlan_tci={int(about['vlan']):#06x}/0x0fff{mac}")
             elif change.after is None and (source := _SOURCE.fullmatch(match)):
-                found.add(f"out_port={source[1]}")
-        return [f"delete cookie={self._learned:#x}/-1,{what}" for what in sorted(found)]
+                found.add(f",out_port={source[1]}")
+            elif change.after is None and match.startswith("tun_id="):
+                found.add("")
+        return [f"delete cookie={self._learned:#x}/-1{what}" for what in sorted(found)]
 
     def _resolve(self, bridge: str, flows: typing.Sequence[Resource]) -> dict[str, int]:
         """Numbers of the ports of a bridge; raises TenantnetError when one that a new flow names has none."""

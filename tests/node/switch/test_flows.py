@@ -141,8 +141,16 @@ def learned(*flows: str) -> None:
         ((*FLOWS[:7], *FLOWS[8:]), {"03", "04"}),
         ((*FLOWS, flow(20, 2, "dl_vlan=1,dl_dst=fa:16:3e:00:00:02", "drop")), {"01", "03", "04"}),
         ((FLOWS[0], *FLOWS[2:]), {"02", "03"}),
+        (tuple(f for f in FLOWS if not f.match.startswith("tun_id=")), set()),
     ],
-    ids=["nothing changes", "the VLAN has other ways", "the VLAN goes", "the MAC has a place", "the port goes"],
+    ids=[
+        "nothing changes",
+        "the VLAN has other ways",
+        "the VLAN goes",
+        "the MAC has a place",
+        "the port goes",
+        "the tunnel id goes",
+    ],
 )
 def test_what_was_learned_is_forgotten_with_what_it_was_learned_from(
     built: Switch, after: tuple[Flow, ...], kept: set[str]
