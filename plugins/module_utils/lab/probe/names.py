@@ -30,7 +30,7 @@ def dhcp(args: Json, ready: Callable[[], None]) -> Json:
     `until`: pairs of a place in `asks` and a server.
     """
     base, found = int.from_bytes(os.urandom(4), "big") & ~0xFF, []
-    end, awaited = time.monotonic() + args["seconds"], {(n, server) for n, server in args.get("until", ())}
+    end, awaited = time.monotonic() + args["seconds"], set(map(tuple, args.get("until", ())))
     with open_device(args["device"]) as raw:
         for number, ask in enumerate(args["asks"]):
             raw.send(_frame(args["mac"], base + number, ask))
