@@ -30,8 +30,8 @@ options:
     description: Only the checks of these groups are measured.
     type: list
     elements: str
-    choices: [structure, leases, metadata, switching, routing, floating, security, spoofing, node, isolation]
-    default: [structure, leases, metadata, switching, routing, floating, security, spoofing, node, isolation]
+    choices: [structure, leases, names, metadata, switching, routing, floating, security, spoofing, node, isolation]
+    default: [structure, leases, names, metadata, switching, routing, floating, security, spoofing, node, isolation]
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts run on the control host.

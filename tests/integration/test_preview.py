@@ -26,7 +26,7 @@ RECORD = """\
   tasks: [{run_once: true, tenantnet.ovs.plan: {topology: "{{ tenantnet_topology }}"}}]
 """
 #: What project demo must not learn: see projects/other.yml.
-THEIRS = ("other", "instance-of-theirs", "203.0.113.150")
+THEIRS = ("other", "instance-of-theirs", "203.0.113.120")
 
 
 class Site:
@@ -45,7 +45,7 @@ class Site:
         other = directory / "topology/projects/other.yml"
         other.write_text(other.read_text() + "  instance-of-theirs: {node: compute1, ports: [{network: private, ")
         with other.open("a") as file:
-            file.write("floating_ip: 203.0.113.150}]}\n")
+            file.write("floating_ip: 203.0.113.120}]}\n")
 
     @property
     def file(self) -> pathlib.Path:
@@ -92,20 +92,20 @@ def site():
 def test_a_member_sees_what_would_change_and_nothing_of_others(site):
     before = site.file.read_text()
     site.file.write_text(
-        before.replace("fixed_ip: 192.168.1.12", "fixed_ip: 192.168.1.13") + "    user_data: '{{ 7*7 }}'\n"
+        before.replace("fixed_ip: 192.168.1.12", "fixed_ip: 192.168.1.14") + "    user_data: '{{ 7*7 }}'\n"
     )
     said = site.plan("-e", "project=demo", "-e", f"json={site.home}/plan.json", "--diff")
     site.file.write_text(before)
     assert said.returncode == 0, said.stdout + said.stderr
     assert (
-        "~ port instance2:private: fixed_ips=[private/private/192.168.1.12] -> [private/private/192.168.1.13]"
+        "~ port instance2:private: fixed_ips=[private/private/192.168.1.12] -> [private/private/192.168.1.14]"
         in said.stdout
     )
     assert "+port instance2:private:" in said.stdout
     changes = json.loads((site.home / "plan.json").read_text())
     assert {(change["verb"], change["after"]["name"]) for change in changes} == {
         ("change", "instance2:private"),
-        ("change", "instance4"),
+        ("change", "instance6"),  # the last of the file
     }
     text = said.stdout + said.stderr + (site.home / "plan.json").read_text()
     assert [word for word in (*THEIRS, "hush", "=49") if word in text] == []
@@ -114,7 +114,7 @@ def test_a_member_sees_what_would_change_and_nothing_of_others(site):
 def test_a_member_learns_nothing_by_mistakes(site):
     before = site.file.read_text()
     site.file.write_text(
-        before.replace("network: second,", "network: other/private,").replace("203.0.113.102", "203.0.113.150")
+        before.replace("network: second,", "network: other/private,").replace("203.0.113.102", "203.0.113.120")
     )
     said = site.plan("-e", "project=demo")
     site.file.write_text(before)
@@ -134,7 +134,7 @@ def test_a_member_is_told_so_in_a_sentence(site, args):
 
 def test_an_administrator_sees_the_whole(site):
     before = site.file.read_text()
-    site.file.write_text(before.replace("fixed_ip: 192.168.1.12", "fixed_ip: 192.168.1.13"))
+    site.file.write_text(before.replace("fixed_ip: 192.168.1.12", "fixed_ip: 192.168.1.14"))
     said = site.plan(member=False)
     site.file.write_text(before)
     assert said.returncode == 0, said.stdout

@@ -154,7 +154,7 @@ def network(scratch, make_node):
 def test_an_address_that_passes_to_another_port_is_offered_at_once(network):
     first, second = network.ports["instance1"], network.ports["instance2"]
     network.apply()
-    renewed = network.ask((first.mac, "192.168.1.11"))[0]
+    renewed = until(lambda: network.ask((first.mac, "192.168.1.11"))[0], "an answer of a server that starts")
     assert (renewed["message"], renewed["address"]) == (ACK, "192.168.1.11")
     gone = dataclasses.replace(first, fixed_ips=())
     moved = dataclasses.replace(second, fixed_ips=first.fixed_ips)

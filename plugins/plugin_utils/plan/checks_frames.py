@@ -227,7 +227,8 @@ def _from_outside(topology: model.Topology, router: model.Router) -> Iterator[Ch
     subnet = topology.subnet(gateway.fixed_ips[0].subnet) if gateway else None
     if gateway is None or subnet is None or subnet.gateway_ip is None:
         return
-    me: Place = {**places.outside(), "mac": FORGED_MAC, "ip": subnet.gateway_ip}
+    # The NIC is the one with that address: a VLAN network's is another one than the flat network's.
+    me: Place = {**places.outside(), "device": "", "mac": FORGED_MAC, "ip": subnet.gateway_ip}
     for interface in (p for p in topology.ports.values() if p.device == router.id and p.owner == "router_interface"):
         targets = places.ports_of(topology, interface.network, "instance")
         free = free_address(topology, interface)

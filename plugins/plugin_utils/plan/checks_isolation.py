@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ..topology import model
 from . import checks_places as places
+from . import paths
 from .check import Check
 from .checks_frames import DISCARD, arp, frame_args, may_send, udp, witnesses
 from .checks_places import Place
@@ -68,8 +69,10 @@ def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: 
 
 
 def _connected(topology: model.Topology, one: model.Port, other: model.Port) -> bool:
+    """Whether routers lead from one to the other: by the one that both have, or by routes that they were given."""
     router = places.router_of(topology, one)
-    return router is not None and router == places.router_of(topology, other)
+    same = router is not None and router == places.router_of(topology, other)
+    return same or bool(paths.trace(topology, one, other.fixed_ips[0].address))
 
 
 # --------------------------------------------------------------------------------------------------------- fragments

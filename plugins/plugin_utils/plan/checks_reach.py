@@ -128,10 +128,20 @@ def _joined(topology: model.Topology) -> dict[str, set[str]]:
 
 
 def _routes_to(topology: model.Topology, source: model.Port, destination: model.Port) -> bool:
-    """Both have the same router as their gateway, and the source sends by this port (its instance's first)."""
+    """Both have the same router as their gateway, and send by these ports: their first, and no NIC is nearer."""
     router = places.router_of(topology, source)
-    first = all(topology.instances[p.device].ports[0] == p.id for p in (source, destination))
-    return first and router is not None and router == places.router_of(topology, destination)
+    ends = ((source, destination), (destination, source))
+    return (
+        router is not None
+        and router == places.router_of(topology, destination)
+        and all(topology.instances[one.device].ports[0] == one.id for one, _other in ends)
+        and not any(other.network in _networks_of(topology, one) for one, other in ends)
+    )
+
+
+def _networks_of(topology: model.Topology, port: model.Port) -> set[str]:
+    """The networks that a port's instance is in."""
+    return {topology.ports[p].network for p in topology.instances[port.device].ports}
 
 
 def _neighbour(topology: model.Topology, group: Group, sources: list[model.Port], port: model.Port) -> Iterator[Check]:

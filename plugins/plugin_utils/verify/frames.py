@@ -67,7 +67,8 @@ def _experiment(session: Session, check: Check) -> Seen:
         )
 
     captures = at_once([partial(start, place, tokens) for place, tokens in zip(receivers, until, strict=True)])
-    session.probe(sender, "send", run=run, device=sender["device"], frames=sent)
+    device = sender["device"] or _device_of(session, sender)
+    session.probe(sender, "send", run=run, device=device, frames=sent)
     ended: dict[int, Json] = {}
     for stop in (False, True):
         mine = [i for i in range(len(receivers)) if stop is not bool(until[i])]
@@ -83,6 +84,15 @@ def _addressed(session: Session, sender: Json, receiver: Json, frame: Json) -> J
     """The same with MACs, where a frame from the wire goes from an address of one node to one of another."""
     ends = {"dl_src": sender, "dl_dst": receiver}
     return frame | {end: _mac_of(session, node, frame[end]) for end, node in ends.items() if ":" not in frame[end]}
+
+
+def _device_of(session: Session, place: Json) -> str:
+    """The device with the address of a place whose device has no name of ours."""
+    links = session.once(("links", place["node"]), lambda: addresses(session, place))
+    found = [name for name, link in links.items() if place["ip"] in link["ips"]]
+    if len(found) != 1:
+        raise RuntimeError(f"{len(found)} devices of {place['label']} have the address {place['ip']}")
+    return found[0]
 
 
 def _mac_of(session: Session, node: Json, address: str) -> str:

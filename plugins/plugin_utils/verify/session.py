@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import pathlib
@@ -27,11 +28,20 @@ LAST = 3.0  # seconds for the last of what was sent to arrive
 
 PROBE = pathlib.Path(__file__).parents[2] / "module_utils/lab/probe"
 DIRECTORY = "/run/tenantnet/probe"  # on each machine: the program, and results of what runs in the background
-ARCHIVE = f"{DIRECTORY}/probe.pyz"
-PYTHON = ("/usr/bin/python3", "-I")  # the machine's own, whatever else is installed
+PYTHON = ("/usr/bin/python3", "-IS")  # the machine's own and its standard library, whatever else is installed
 
-UNPACK = "import base64, pathlib, sys; p = pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True, exist_ok=True); "
-UNPACK += "p.write_bytes(base64.b64decode(sys.argv[2]))"
+#: Unpacked, and not run as the archive that Python can run too: so it is compiled once, and not for each probe.
+UNPACK = """
+import base64, io, os, shutil, sys, tempfile, zipfile
+directory = sys.argv[1]
+os.makedirs(os.path.dirname(directory), exist_ok=True)
+new = tempfile.mkdtemp(dir=os.path.dirname(directory))
+zipfile.ZipFile(io.BytesIO(base64.b64decode(sys.argv[2]))).extractall(new)
+try:
+    os.rename(new, directory)
+except OSError:  # it is there
+    shutil.rmtree(new)
+"""
 
 
 class Session:
@@ -96,16 +106,18 @@ class Session:
 
     def _probe(self, place: Json, *argv: str) -> Json:
         with self._installing:
-            self.once(("probe", place["node"]), lambda: self._install(place["node"]))
+            program = self.once(("probe", place["node"]), lambda: self._install(place["node"]))
         words = f"probe {argv[2] if argv[0] == 'start' else argv[0]}"
-        result: Json = json.loads(self.output(place, *PYTHON, ARCHIVE, *argv, words=words))
+        result: Json = json.loads(self.output(place, *PYTHON, program, *argv, words=words))
         if argv[0] in ("start", "collect") and "error" in result:
             raise RuntimeError(f"{words} failed on {where(place)}: {result['error']}")
         return result
 
-    def _install(self, node: str) -> None:
-        archive = base64.b64encode(_archive()).decode()
-        self.output({"node": node, "namespace": ""}, *PYTHON, "-c", UNPACK, ARCHIVE, archive)
+    def _install(self, node: str) -> str:
+        archive = _archive()
+        program = f"{DIRECTORY}/{hashlib.sha256(archive).hexdigest()[:16]}"
+        self.output({"node": node, "namespace": ""}, *PYTHON, "-c", UNPACK, program, base64.b64encode(archive).decode())
+        return program
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -126,7 +138,7 @@ def where(place: Json) -> str:
 
 
 def _archive() -> bytes:
-    """The probe as one file that Python runs."""
+    """The probe: a directory that Python runs, in one file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(PROBE.glob("*.py")):

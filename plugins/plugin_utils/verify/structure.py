@@ -23,6 +23,7 @@ HARMLESS = (
     "|timeval|",  # likewise
     "|ovs_numa|",  # no NUMA information
     "|netlink_socket|",  # no kernel datapath
+    "failed to enumerate system datapaths",  # likewise: ovs-appctl dpctl looks for all kinds
     "(No such device)",  # at boot, before the device is restored; that each port works now is another check
     ": Network is down",  # likewise, before it is up
     "|fatal_signal|",  # somebody ended it

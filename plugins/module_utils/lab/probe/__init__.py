@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probe: what verification runs inside a network namespace, with nothing but the standard library.
 
-It is shipped to a machine as one archive (tests/datapath/places.py) and run by the machine's own Python, so nothing
-here imports from outside this directory.
+It is shipped to a machine (plugin_utils/verify/session.py) and run by the machine's own Python, so nothing here imports
+from outside this directory.
 """

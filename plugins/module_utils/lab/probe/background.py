@@ -12,6 +12,7 @@ ARGUMENTS and results are JSON.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import pathlib
@@ -22,13 +23,23 @@ import typing
 from collections.abc import Callable
 
 from .frames import Json
-from .names import dhcp, resolve
-from .raw import Stop, capture, exchange, send
-from .sockets import get, listen, packets, pages, ping, reach
+from .raw import Stop
 
-OPERATIONS: dict[str, Callable[[Json, Callable[[], None]], Json]] = {
-    f.__name__: f for f in (capture, send, exchange, listen, reach, ping, packets, get, pages, dhcp, resolve)
+#: Where each operation is. A verification starts hundreds of probes, so each loads what it needs.
+MODULES = {
+    "raw": ("capture", "send", "exchange"),
+    "sockets": ("listen", "reach", "ping", "packets"),
+    "web": ("get", "pages"),
+    "names": ("dhcp", "resolve"),
 }
+
+
+def run(operation: str, arguments: str, ready: Callable[[], None]) -> Json:
+    """The result of an operation, which says when it is ready for what others send."""
+    (module,) = (name for name, operations in MODULES.items() if operation in operations)
+    function = getattr(importlib.import_module(f".{module}", __package__), operation)
+    result: Json = function(json.loads(arguments), ready)
+    return result
 
 
 def start(path: str, operation: str, arguments: str) -> Json:
@@ -62,7 +73,7 @@ def _background(path: str, operation: str, arguments: str, writer: int) -> typin
     file.parent.mkdir(parents=True, exist_ok=True)
     file.with_suffix(".pid").write_text(str(os.getpid()))
     try:
-        result = OPERATIONS[operation](json.loads(arguments), ready)
+        result = run(operation, arguments, ready)
     except Exception as exc:  # whatever it is, the one who collects must hear it
         result = {"error": f"{type(exc).__name__}: {exc}"}
         with contextlib.suppress(OSError):
@@ -99,5 +110,5 @@ def main(argv: list[str]) -> None:
     elif argv[0] == "collect":
         result = collect(*argv[1:])
     else:
-        result = OPERATIONS[argv[0]](json.loads(argv[1]), lambda: None)
+        result = run(argv[0], argv[1], lambda: None)
     sys.stdout.write(json.dumps(result) + "\n")

@@ -1,25 +1,24 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Ordinary sockets: servers, clients, ICMP echo and HTTP."""
+"""Ordinary sockets: servers, clients and ICMP echo."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import http.client
 import json
 import os
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from .frames import Json, checksum
 from .raw import Stop
 
-IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # <linux/in.h>
+IP_PKTINFO, IP_MTU_DISCOVER, IP_PMTUDISC_DO = 8, 10, 2  # <linux/in.h>
+IN_PKTINFO = struct.Struct("i4s4s")  # struct in_pktinfo of ip(7): interface, local address, address of the header
 
 
 def listen(args: Json, ready: Callable[[], None]) -> Json:
@@ -37,6 +36,8 @@ def listen(args: Json, ready: Callable[[], None]) -> Json:
                 continue
             if protocol == "tcp":
                 server.listen(16)
+            else:  # an answer comes from the address that was asked, be it a machine's second one
+                server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
             servers[server] = f"{protocol}/{port}"
     ready()
     seen: list[Json] = []
@@ -50,8 +51,10 @@ def listen(args: Json, ready: Callable[[], None]) -> Json:
 
 def _serve(server: socket.socket, nonce: str) -> Json:
     if server.type == socket.SOCK_DGRAM:
-        data, peer = server.recvfrom(65535)
-        server.sendto(json.dumps({"nonce": nonce, "peer": peer[0], "bytes": len(data)}).encode(), peer)
+        data, control, _flags, peer = server.recvmsg(65535, socket.CMSG_SPACE(IN_PKTINFO.size))
+        _interface, asked, _header = IN_PKTINFO.unpack(control[0][2])
+        source = [(socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, asked, bytes(4)))]
+        server.sendmsg([json.dumps({"nonce": nonce, "peer": peer[0], "bytes": len(data)}).encode()], source, 0, peer)
         return {"peer": peer[0], "bytes": len(data)}
     client, peer = server.accept()
     got = 0
@@ -67,9 +70,17 @@ def reach(args: Json, ready: Callable[[], None]) -> Json:
     """Ask `address` on all `tcp` and `udp` ports and by `icmp` echo at once; each answer, or why there was none."""
     asked = [("tcp", p) for p in args.get("tcp", ())] + [("udp", p) for p in args.get("udp", ())]
     asked += [("icmp", 0)] if args.get("icmp") else []
-    with ThreadPoolExecutor(max(1, len(asked))) as pool:
-        answers = pool.map(lambda a: _ask(args, *a), asked)
-    return {f"{protocol}/{port}" if port else protocol: r for (protocol, port), r in zip(asked, answers, strict=True)}
+    answers: Json = {}
+
+    def ask(protocol: str, port: int) -> None:
+        answers[f"{protocol}/{port}" if port else protocol] = _ask(args, protocol, port)
+
+    threads = [threading.Thread(target=ask, args=one) for one in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
 
 
 def _ask(args: Json, protocol: str, port: int) -> Json:
@@ -123,37 +134,3 @@ def packets(args: Json, ready: Callable[[], None]) -> Json:
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, packet["nw_proto"]) as raw:
             raw.sendto(struct.pack("!HHHH", 40000, packet.get("tp_dst", 0), 8, 0), (args["address"], 0))
     return {"sent": len(args["packets"])}
-
-
-def pages(args: Json, ready: Callable[[], None]) -> Json:
-    """HTTP GET of several `paths` of an address, each with the `headers`: path -> `status`, `body`, `sha256`."""
-    return {"pages": {path: _page(args, path) for path in args["paths"]}}
-
-
-def _page(args: Json, path: str) -> Json:
-    connection = http.client.HTTPConnection(
-        args["address"], timeout=args["seconds"], source_address=(args["source"], 0)
-    )
-    try:
-        connection.request("GET", path, headers=args.get("headers", {}))
-        response = connection.getresponse()
-        body = response.read()
-    except (OSError, http.client.HTTPException) as exc:
-        return {"status": 0, "body": str(exc) or type(exc).__name__, "sha256": ""}
-    finally:
-        connection.close()
-    text = body[:65536].decode(errors="replace")
-    return {"status": response.status, "body": text, "sha256": hashlib.sha256(body).hexdigest()}
-
-
-def get(args: Json, ready: Callable[[], None]) -> Json:
-    """HTTP GET; `status` and `body`, or `error`."""
-    source = (args["source"], 0) if "source" in args else None
-    port = args.get("port", 80)
-    connection = http.client.HTTPConnection(args["address"], port, timeout=args["seconds"], source_address=source)
-    try:
-        connection.request("GET", args.get("path", "/"))
-        response = connection.getresponse()
-        return {"status": response.status, "body": response.read(65536).decode(errors="replace").strip()}
-    except (OSError, http.client.HTTPException) as exc:
-        return {"error": str(exc) or type(exc).__name__}
