@@ -13,8 +13,10 @@ from collections.abc import Collection, Mapping
 from ...module_utils.state import SLICES, NodeState
 from ..topology import model
 from . import (
+    checks_evasion,
     checks_floating,
     checks_frames,
+    checks_hidden,
     checks_injected,
     checks_isolation,
     checks_leases,
@@ -46,6 +48,8 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_routes.checks(topology),
         *checks_floating.checks(topology),
         *checks_frames.checks(topology),
+        *checks_evasion.checks(topology),
+        *checks_hidden.checks(topology),
         *checks_isolation.checks(topology),
         *checks_injected.checks(topology),
         *checks_wire.checks(topology, states),

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 
 from ..plan.check import Check
-from . import dns, fragments, frames, lease, metadata, offers, reach, structure, wire
+from . import dns, fragments, frames, hidden, lease, metadata, offers, reach, structure, wire
 from .outcome import NotMeasured
 from .session import Session
 
@@ -29,10 +29,12 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "names": dns.names,
     "namespace": structure.namespace,
     "node_hidden": frames.node_hidden,
+    "nodes_hidden": hidden.nodes_hidden,
     "no_offer": offers.no_offer,
     "north": reach.north,
     "offer": offers.offer,
     "open": reach.opened,
+    "port_hidden": hidden.port_hidden,
     "status": structure.status,
     "untracked": wire.untracked,
     "wire": wire.wire,
