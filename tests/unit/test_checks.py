@@ -12,7 +12,13 @@ import typing
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils import state
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.probe import frames
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import checks_frames, checks_structure, verdict
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import (
+    checks_evasion,
+    checks_frames,
+    checks_structure,
+    verdict,
+)
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.attacks import ATTACKS
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.checks import (
     GROUPS,
     Check,
@@ -21,7 +27,7 @@ from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.checks import (
     to_json,
 )
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.topology import model
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify import lease
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify import exhaustion, lease
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.kinds import KINDS
 
 GOLDEN = pathlib.Path(__file__).parent / "golden/checks.json"
@@ -178,6 +184,13 @@ def test_ids_are_unique_and_kinds_are_known() -> None:
     assert len({c.id for c in found}) == len(found)
     assert {c.kind for c in found} <= set(KINDS)
     assert [c.group for c in found] == sorted((c.group for c in found), key=GROUPS.index)
+
+
+def test_attacks_are_known_and_have_a_control() -> None:
+    found = {c.attack: c for c in checks(topology(), {}) if c.attack}
+    assert set(found) <= set(ATTACKS)
+    assert all(check.negative for check in found.values())
+    assert len(found) >= 25
 
 
 def test_json_round_trip() -> None:
@@ -404,6 +417,16 @@ def test_halves_of_a_datagram() -> None:
     assert [data[18:22].hex() for data in halves] == ["00072000", "00070096"]
     body = b"".join(data[34:] for data in halves)
     assert int.from_bytes(body[4:6], "big") == len(body)
+
+
+def test_a_source_route_asks_for_the_next_address() -> None:
+    assert checks_evasion.loose_source_route("192.168.1.11") == "830704c0a8010b00"
+
+
+def test_what_bridges_have_learned() -> None:
+    said = " port  VLAN  MAC                Age\n    3     1  fa:16:3e:00:00:04    7\n"
+    said += "LOCAL     0  02:00:00:00:00:01  299\n"
+    assert exhaustion.learned(said) == {"fa:16:3e:00:00:04": 7, "02:00:00:00:00:01": 299}
 
 
 def test_what_is_inside_a_tunnel() -> None:

@@ -14,6 +14,7 @@ from ...module_utils.state import SLICES, NodeState
 from ..topology import model
 from . import (
     checks_evasion,
+    checks_exhaustion,
     checks_floating,
     checks_frames,
     checks_hidden,
@@ -53,5 +54,6 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_isolation.checks(topology),
         *checks_injected.checks(topology),
         *checks_wire.checks(topology, states),
+        *checks_exhaustion.checks(topology),
     ]
     return sorted(found, key=lambda check: GROUPS.index(check.group))

@@ -56,7 +56,7 @@ def _port_rules(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     for attack, words, frame in _dressed(me, to, closed):
         yield Check(
             id=f"evasion.{me['label']}>{victim['label']}.{frame['token']}",
-            title=f"{me['label']} gets no datagram for the closed port {closed} of {victim['label']} through {words}",
+            title=f"No datagram of {me['label']} for the closed port {closed} gets to {victim['label']} {words}",
             group="security",
             node=port.node,
             kind="frame",

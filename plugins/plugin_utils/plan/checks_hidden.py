@@ -63,7 +63,7 @@ def _proxy(router: model.Router, source: Place, address: str, who: str) -> Check
     return Check(
         id=f"hidden.{router.label}.proxy" + ("" if inner else ".outside"),
         title=f"{who} gets no answer from the metadata proxy of {router.label} at {address}:{names.METADATA_PORT}",
-        group="metadata",
+        group="node",
         node=router.node,
         kind="port_hidden",
         args={
