@@ -38,6 +38,7 @@ class Fault:
 
 FLOWS = "for p in $(ovs-vsctl list-ports br-int | grep qvo); do ovs-ofctl --names --strict del-flows br-int {}; done"
 ROUTERS = "for r in $(ip netns list | grep -o 'qrouter-[^ ]*'); do ip netns exec $r sh -c '{}'; done"
+DHCP = "for n in $(ip netns list | grep -o 'qdhcp-[^ ]*'); do ip netns exec $n {}; done"
 DEVICES = "for d in $(ls /sys/class/net | grep {}); do {}; done"
 OTHER_TYPES = ("what is neither IPv4 nor ARP", "RARP", "LLDP")
 
@@ -235,6 +236,14 @@ FAULTS = (
         (ROUTERS.format(f"iptables -D tenantnet-l3-INPUT -p tcp -m tcp --dport {names.METADATA_PORT} -j DROP"),),
         ("node",),
         ("from the metadata proxy of",),
+        node="network",
+        playbook="attack",
+    ),
+    Fault(
+        "DHCP servers believe whoever asks",
+        (DHCP.format("iptables -F tenantnet-dh-clients"),),
+        ("leases",),
+        ("is offered nothing in the name of",),
         node="network",
         playbook="attack",
     ),

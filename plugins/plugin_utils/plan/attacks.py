@@ -22,6 +22,7 @@ ATTACKS: typing.Final[dict[str, str]] = {
     "ARP spoofing": HONEST,
     "gratuitous ARP for the gateway": HONEST,
     "rogue DHCP server": HONEST,
+    "DHCP in another one's name": "the port's own address is offered",
     "rogue router advertisement": HONEST,
     "rogue neighbour advertisement": HONEST,
     "IPv6 of any kind": HONEST,

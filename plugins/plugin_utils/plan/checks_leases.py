@@ -31,6 +31,7 @@ def checks(topology: model.Topology) -> Iterator[Check]:
             yield _offer(topology, port)
         if firsts[port.network] == port.id:
             yield from _strangers(topology, port, ports)
+            yield from _neighbour(topology, port, ports)
 
 
 def _lease(topology: model.Topology, port: model.Port) -> Check:
@@ -132,6 +133,26 @@ def _strangers(topology: model.Topology, port: model.Port, ports: list[model.Por
         args={"place": place, "macs": list(known), "servers": servers(topology, port)},
         negative=True,
         requires_guest=True,
+    )
+
+
+def _neighbour(topology: model.Topology, port: model.Port, ports: list[model.Port]) -> Iterator[Check]:
+    """What one asks in the name of another one is not heard, be it to get the address or to decline it."""
+    mine = {p.mac for p in ports if p.device == port.device}
+    other = next((p for p in ports if p.network == port.network and p.mac not in mine), None)
+    if other is None:
+        return
+    place = places.of(topology, port)
+    yield Check(
+        id=f"offer.{place['label']}.neighbour",
+        title=f"{place['label']} is offered nothing in the name of {places.label(topology, other)}",
+        group="leases",
+        node=port.node,
+        kind="no_offer",
+        args={"place": place, "macs": [other.mac], "servers": servers(topology, port)},
+        negative=True,
+        requires_guest=True,
+        attack="DHCP in another one's name",
     )
 
 
