@@ -31,9 +31,8 @@ with socket.create_connection((address, port), silence) as stream:
     while True:
         begun = time.monotonic()
         stream.sendall(b"x")
-        ready = select.select([stream, sys.stdin], [], [], silence)[0]
-        if stream not in ready or not stream.recv(1):
-            sys.exit(0 if sys.stdin in ready else 1)
+        if not select.select([stream], [], [], silence)[0] or not stream.recv(1):
+            sys.exit(1)
         longest = max(longest, time.monotonic() - begun)
         if select.select([sys.stdin], [], [], 0.01)[0]:
             print(longest)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import typing
 
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import Machine
@@ -54,6 +55,7 @@ class Pings:
     lost: int
     duplicates: int
     longest_gap: float  # seconds between two answers
+    gaps: tuple[str, ...]  # when it was: number of the first request without answer, of the next with one, clock
 
 
 class Ping:
@@ -75,8 +77,11 @@ class Ping:
         found = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
         assert found, said
         numbers = {int(number) for _time, number in found}
-        gaps = (float(after[0]) - float(before[0]) for before, after in itertools.pairwise(found))
-        return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), max(gaps, default=float("inf")))
+        longest = max((float(b[0]) - float(a[0]) for a, b in itertools.pairwise(found)), default=float("inf"))
+        ordered = [0, *sorted(numbers)]
+        clock = {int(number): time.strftime("%X", time.localtime(float(when))) for when, number in found}
+        gaps = tuple(f"{a + 1}-{b} {clock[b]}" for a, b in itertools.pairwise(ordered) if b > a + 1)
+        return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), longest, gaps)
 
 
 class Stream:
