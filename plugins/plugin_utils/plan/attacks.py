@@ -48,7 +48,7 @@ ATTACKS: typing.Final[dict[str, str]] = {
     "forged tunnel packet from outside": "an honest packet from outside arrives",
     "forged tunnel packet on the wire": "one of a known number gets in, or is seen on the wire",
     "local VLAN on the wire": "one of a known number gets in, or is seen on the wire",
-    "MAC table flooding": "br-int learned the port's own MAC",
+    "MAC table flooding": "ARP of the port is answered, its own MAC learned",
     "DHCP starvation": "the port's own address is offered",
     "conntrack exhaustion": "another port opens a connection meanwhile",
 }

@@ -32,7 +32,11 @@ def checks(topology: model.Topology) -> Iterator[Check]:
 
 
 def _sides(one: model.Port, other: model.Port) -> tuple[Side, Side]:
-    return tuple(Side(address=p.fixed_ips[0].address, port=p) for p in (one, other))  # type: ignore[return-value]
+    return _side(one), _side(other)
+
+
+def _side(port: model.Port) -> Side:
+    return Side(address=port.fixed_ips[0].address, port=port)
 
 
 def _neighbours(topology: model.Topology, port: model.Port) -> list[model.Port]:

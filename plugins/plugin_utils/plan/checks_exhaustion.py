@@ -53,7 +53,7 @@ def _mac_table(topology: model.Topology, ports: list[model.Port]) -> Iterator[Ch
             "node": {**places.underlay(topology.nodes[port.node]), "device": ""},
             "bridge": names.BR_INT,
             "frames": [arp("arp", me, me["ip"]), udp("ip", me, anchor["mac"], anchor["ip"])],
-            "control": arp("control", me, me["ip"]),
+            "address": anchor["ip"],
             "count": MACS,
         },
         "MAC table flooding",
