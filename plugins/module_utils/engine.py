@@ -29,7 +29,7 @@ from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Key, Link, NodeState, Port, Resource, owner_name
+from .state import KINDS, SLICES, Flow, Key, Link, NodeState, Port, Resource, owner_name, replaced
 
 Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
@@ -86,7 +86,8 @@ RUN = (Step(DaemonDriver),)
 PRUNE = (
     Step(DaemonDriver),
     Step(PortDriver),
-    Step(FlowDriver),
+    Step(FlowDriver, where=lambda change: change.after is None),
+    Step(FlowDriver, where=lambda change: change.after is not None),  # ways in that had to wait for the end of others
     Step(BridgeDriver),
     Step(RouteDriver),
     Step(LinkDriver),
@@ -132,7 +133,7 @@ class Result:
 
 def load(context: Context) -> list[Driver]:
     """A driver for each kind of resource."""
-    return [step.driver(context) for step in PRUNE]
+    return [driver(context) for driver in dict.fromkeys(step.driver for step in PRUNE)]
 
 
 def apply(
@@ -209,11 +210,16 @@ def _other_deployment(state: NodeState) -> list[str]:
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
     changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
-    return [change for change in changes if _pass(change) in passes]
+    flows = [change for change in changes if change.kind is Flow]
+    gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
+    vlans = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
+    return [change for change in changes if _pass(change, vlans) in passes]
 
 
-def _pass(change: Change) -> Pass:
-    if change.after is None:
+def _pass(change: Change, vlans: typing.Collection[str]) -> Pass:
+    """`vlans` get another way in: with both at once, on two nodes, broadcasts would go round in a circle."""
+    instead = isinstance(change.after, Flow) and change.before is None and change.after.way_into in vlans
+    if change.after is None or instead:
         return "prune"
     lives = change.before is not None
     awaits = _is_late(change) and lives  # it is there, but dead, or without what is to come
@@ -253,7 +259,7 @@ class _Node:
 
     def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
         """Build, then look again and prune: what is built may take the place of what was to go."""
-        built = [change for change in difference(live, goal, *passes) if change.after is not None]
+        built = difference(live, goal, *(name for name in passes if name != "prune"))
         self._carry_out(BUILD, built)
         self._announce(built, goal)
         self._carry_out(RUN, built)

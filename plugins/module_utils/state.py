@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import typing
 
 VERSION = 1
@@ -188,6 +189,19 @@ class Flow(Resource):
     @property
     def key(self) -> Key:
         return (self.bridge, str(self.table), str(self.priority), self.match)
+
+    @property
+    def way_into(self) -> str:
+        """The VLAN (as vlan_vid, with its bit CFI) in which packets from outside go on in the pipeline; "" for none."""
+        found = re.search(r"set_field:(\d+)->vlan_vid,goto_table:", self.actions)
+        return found[1] if found else ""
+
+
+def replaced(gone: typing.Iterable[Flow], wanted: typing.Iterable[Flow]) -> set[str]:
+    """VLANs into which the way of some flows that go leads no longer, but that of others, in another bridge, does."""
+    old = [(flow.way_into, flow.bridge) for flow in gone if flow.way_into]
+    new = [(flow.way_into, flow.bridge) for flow in wanted if flow.way_into]
+    return {vlan for vlan, bridge in old if any(v == vlan and b != bridge for v, b in new)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,7 +112,7 @@ def test_a_node_comes_and_an_instance_moves_there(deployed: Deployment, steady: 
 
 
 def test_a_segment_its_type_and_its_mtu_change(deployed: Deployment, steady: None) -> None:
-    types = ["vxlan\n", "gre\n    mtu: 1400\n", "vxlan\n"]
+    types = ["vxlan\n", "gre\n    mtu: 1400\n", "vlan\n", "vxlan\n"]
     for old, new in itertools.pairwise(types):
         deployed.edit(MOVING, f"network_type: {old}", f"network_type: {new}")
         pings = meanwhile(deployed, TRAVELLER)

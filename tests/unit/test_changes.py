@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils import engine
 from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change, counts, diff, text
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
+    KINDS,
     Chain,
     File,
     Flow,
@@ -104,3 +106,33 @@ def test_text_is_stable_and_names_only_what_is_given() -> None:
 
 def test_counts_are_by_kind() -> None:
     assert counts(diff({}, by_key(TAP, ROUTER, DROP))) == {"port": 1, "namespace": 1, "flow": 1}
+
+
+VXLAN, GRE = (
+    Flow(
+        slice="switching",
+        bridge="br-tun",
+        table=table,
+        priority=1,
+        match="tun_id=0x1",
+        actions="push_vlan:0x8100,set_field:4097->vlan_vid,goto_table:10",
+    )
+    for table in (4, 3)
+)
+VLAN = Flow(
+    slice="switching",
+    bridge="br-int",
+    table=0,
+    priority=3,
+    match='in_port="int-br-vlan",dl_vlan=101',
+    actions="set_field:4097->vlan_vid,goto_table:58",
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at"),
+    [(VXLAN, GRE, "build"), (VXLAN, VLAN, "prune"), (VLAN, VXLAN, "prune"), (DROP, VLAN, "build")],
+)
+def test_a_network_is_never_behind_tunnels_and_on_a_wire_at_once(old: Flow, new: Flow, at: engine.Pass) -> None:
+    live, goal = ({kind: by_key(flow) if kind is Flow else {} for kind in KINDS.values()} for flow in (old, new))
+    assert Change(None, new) in engine.difference(live, goal, at)

@@ -18,7 +18,8 @@ from ..changes import Change, line
 from ..errors import TenantnetError
 from ..ovsdb import SOCKET
 from ..run import run
-from ..state import Flow, Key, Resource, cookie, maker, slices_of
+from ..state import Flow, Key, Resource, cookie, maker, replaced, slices_of
+from ..vswitchd import forget_macs
 from . import Context
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
@@ -106,6 +107,9 @@ class FlowDriver:
             numbers = self._resolve(bridge, [change.after for change in bundle if change.after is not None])
             lines = [*(self._line(change, numbers) for change in bundle), *self._forget(bundle, numbers)]
             run([*_OFCTL, "--bundle", "add-flows", bridge, "-"], stdin="\n".join(lines) + "\n")
+        gone = [flow for flow in (change.before for change in changes) if isinstance(flow, Flow)]
+        if replaced(gone, self._canonical):  # who is in that VLAN is behind another port of the bridge from now on
+            forget_macs(sorted({flow.bridge for flow in self._canonical}))
 
     def _line(self, change: Change, numbers: typing.Mapping[str, int]) -> str:
         flow = typing.cast(Flow, change.subject)
