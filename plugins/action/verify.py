@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.plan.check import GROUPS, Check, from_json, to_json
+from ..plugin_utils.plan.attacks import ATTACKS
+from ..plugin_utils.plan.check import DISTURBING, GROUPS, Check, from_json, to_json
 from ..plugin_utils.verify.summary import Summary, result
 
 #: Groups of the inventory that make a host a node.
@@ -37,32 +38,35 @@ class ActionModule(ActionBase):
     """Runs on the control host only."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset({"checks", "groups"})
+    _VALID_ARGS = frozenset({"attacks", "checks", "groups"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, typing.Any] | None = None) -> dict[str, typing.Any]:
         found: dict[str, typing.Any] = super().run(tmp, task_vars)
         spec = {
             "checks": {"type": "list", "elements": "dict", "required": True},
-            "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
+            "groups": {"type": "list", "elements": "str", "choices": list(GROUPS)},
+            "attacks": {"type": "bool", "default": False},
         }
         args = self.validate_argument_spec(argument_spec=spec)[1]
-        checks = [from_json(json.loads(json.dumps(c))) for c in args["checks"] if c["group"] in args["groups"]]
+        checks = chosen([from_json(json.loads(json.dumps(c))) for c in args["checks"]], args["groups"], args["attacks"])
         if self._task.check_mode:
             return found | {"skipped": True, "msg": f"{len(checks)} checks; nothing is measured in check mode"}
         variables = task_vars or {}
         directory = pathlib.Path(tempfile.mkdtemp(prefix="tenantnet-verify-"))
         (directory / "hosts.json").write_text(json.dumps(inventory(variables, directory)))
         command = _command(directory, checks, hosts(variables))
-        summary = self._measure(directory, checks, command)
+        summary = self._measure(directory, Summary(checks, "attack" if args["attacks"] else "group"), checks, command)
         if not summary.failed:
             shutil.rmtree(directory)
             return found | {"summary": summary.counts(), "msg": _total(summary)}
         (directory / "diagnostics.txt").write_text(summary.diagnostics())
         return found | {"failed": True, "summary": summary.counts(), "msg": _failure(summary, directory, command)}
 
-    def _measure(self, directory: pathlib.Path, checks: Sequence[Check], command: Sequence[str]) -> Summary:
-        """Run pytest and show each group as soon as it has ended."""
-        summary, known = Summary(checks), {c.id: c for c in checks}
+    def _measure(
+        self, directory: pathlib.Path, summary: Summary, checks: Sequence[Check], command: Sequence[str]
+    ) -> Summary:
+        """Run pytest and show each section as soon as it has ended."""
+        known = {c.id: c for c in checks}
 
         def show(text: str) -> None:
             self._display.display(MARGIN + text)
@@ -79,6 +83,15 @@ class ActionModule(ActionBase):
         if not summary.failed:
             show(_total(summary))
         return summary
+
+
+def chosen(checks: Sequence[Check], groups: Sequence[str] | None, attacks: bool) -> list[Check]:
+    """Checks of some groups, by default of all that nobody feels; or those that are attacks, one after another."""
+    if attacks:
+        tried, order = [c for c in checks if c.attack and c.group in (groups or GROUPS)], list(ATTACKS)
+        return sorted(tried, key=lambda c: order.index(c.attack))
+    calm = [g for g in GROUPS if g not in DISTURBING]
+    return [c for c in checks if c.group in (groups or calm)]
 
 
 def hosts(variables: Mapping[str, typing.Any]) -> list[str]:

@@ -18,6 +18,7 @@ from .changes import Change, counts, diff, text
 from .drivers import Context, Driver
 from .drivers.bridges import BridgeDriver
 from .drivers.daemons import DaemonDriver, FileDriver
+from .drivers.ethertypes import EthertypeDriver
 from .drivers.flows import FlowDriver
 from .drivers.iptables import ChainDriver, IpsetDriver
 from .drivers.links import LinkDriver
@@ -66,6 +67,7 @@ BUILD = (
     Step(SysctlDriver),
     Step(FileDriver),
     Step(ZoneDriver),
+    Step(EthertypeDriver),
     Step(IpsetDriver),
     Step(ChainDriver),  # NAT before the addresses it is for
     Step(LinkDriver, where=lambda change: not _is_internal(change)),
@@ -91,6 +93,7 @@ PRUNE = (
     Step(LinkDriver),
     Step(ChainDriver),
     Step(IpsetDriver),
+    Step(EthertypeDriver),
     Step(ZoneDriver),
     Step(FileDriver),
     Step(SysctlDriver),

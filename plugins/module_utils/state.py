@@ -250,6 +250,17 @@ class Zone(Resource):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ethertype(Resource):
+    """Frames that a device of a Linux bridge brings have an Ethernet type: those with an LLC header are dropped."""
+
+    device: str
+
+    @property
+    def key(self) -> Key:
+        return (self.device,)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File(Resource):
     """A file below `STATE_DIR/<slice>/`; everything else in that directory is stale."""
 
@@ -295,6 +306,7 @@ KINDS: dict[str, type[Resource]] = {
     "ipsets": Ipset,
     "chains": Chain,
     "zones": Zone,
+    "ethertypes": Ethertype,
     "files": File,
     "daemons": Daemon,
 }

@@ -12,9 +12,9 @@ short_description: Make a node what its node state says
 version_added: 0.1.0
 description:
   - Applies a node state, as the plan computes it, to the node. Open vSwitch bridges, ports and flows, network
-    namespaces, links, routes, iptables chains, ipsets, conntrack zones, files and daemons that are marked as belonging
-    to the deployment are made, changed and removed until they are what the state says. Things without such a mark are
-    never touched.
+    namespaces, links, routes, iptables chains, ipsets, conntrack zones, rules of Linux bridges, files and daemons that
+    are marked as belonging to the deployment are made, changed and removed until they are what the state says. Things
+    without such a mark are never touched.
   - When a change cannot be made, the node is brought back to what it was before.
 options:
   state:

@@ -27,11 +27,33 @@ options:
     elements: dict
     required: true
   groups:
-    description: Only the checks of these groups are measured.
+    description:
+      - Only the checks of these groups are measured. By default all but C(exhaustion), which takes so much of a node
+        that others may feel it; with O(attacks=true) all.
     type: list
     elements: str
-    choices: [structure, leases, names, metadata, switching, routing, floating, security, spoofing, node, isolation]
-    default: [structure, leases, names, metadata, switching, routing, floating, security, spoofing, node, isolation]
+    choices:
+      - structure
+      - leases
+      - names
+      - metadata
+      - switching
+      - routing
+      - floating
+      - security
+      - spoofing
+      - node
+      - isolation
+      - exhaustion
+  attacks:
+    description:
+      - Only the checks that try an attack are measured, and there is a line for each attack instead of one for each
+        group. It tells how often and where it was tried, whether it was blocked, and what else was done at the same
+        time that had to work.
+      - Attacks come from guests that tenantnet runs, from its own namespaces and nodes, and from the machine
+        C(outside).
+    type: bool
+    default: false
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts run on the control host.
@@ -64,6 +86,12 @@ EXAMPLES = r"""
   run_once: true
   register: plan
 
+- name: Try all attacks
+  tenantnet.ovs.verify:
+    checks: "{{ plan.checks }}"
+    attacks: true
+  run_once: true
+
 - name: Measure everything
   tenantnet.ovs.verify:
     checks: "{{ plan.checks }}"
@@ -72,7 +100,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description: For each group the number of checks that C(passed), C(failed) and were C(not_measured).
+  description: For each group, or attack, the number of checks that C(passed), C(failed) and were C(not_measured).
   returned: always
   type: dict
   sample: {floating: {passed: 1, failed: 0, not_measured: 0}}

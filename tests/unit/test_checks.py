@@ -12,7 +12,13 @@ import typing
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils import state
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.probe import frames
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import checks_frames, checks_structure, verdict
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import (
+    checks_evasion,
+    checks_frames,
+    checks_structure,
+    verdict,
+)
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.attacks import ATTACKS
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.checks import (
     GROUPS,
     Check,
@@ -21,7 +27,7 @@ from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.checks import (
     to_json,
 )
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.topology import model
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify import lease
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify import exhaustion, lease
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.kinds import KINDS
 
 GOLDEN = pathlib.Path(__file__).parent / "golden/checks.json"
@@ -180,6 +186,13 @@ def test_ids_are_unique_and_kinds_are_known() -> None:
     assert [c.group for c in found] == sorted((c.group for c in found), key=GROUPS.index)
 
 
+def test_attacks_are_known_and_have_a_control() -> None:
+    found = {c.attack: c for c in checks(topology(), {}) if c.attack}
+    assert set(found) <= set(ATTACKS)
+    assert all(check.negative for check in found.values())
+    assert len(found) >= 25
+
+
 def test_json_round_trip() -> None:
     for check in checks(topology(), {}):
         assert from_json(json.loads(json.dumps(to_json(check)))) == check
@@ -202,7 +215,7 @@ def test_checks_grow_with_ports_and_not_with_pairs() -> None:
             )
         found = checks(dataclasses.replace(one, ports=ports, instances=instances), {})
         sizes.append(len(found))
-    assert sizes[1] - sizes[0] <= 20 * 22
+    assert sizes[1] - sizes[0] <= 20 * 36
     asked = next(c for c in found if c.id.startswith("eastwest") and ">demo/i7.open" in c.id)
     assert "more like it not asked" in asked.title
 
@@ -392,8 +405,8 @@ def test_frames_are_built_as_they_are_told() -> None:
         assert frames.token_of(data, "other") == ""
         assert {**frames.dissect(data), "token": frame["token"]} == _without_inner_token(frame)
         if "nw_proto" in frame:
-            start = 14 + 4 * frame.get("priority_tags", 0)
-            assert frames.checksum(data[start : start + 20]) == 0
+            start = 14 + 4 * frame.get("priority_tags", 0) + (8 if "llc" in frame else 0)
+            assert frames.checksum(data[start : start + (data[start] & 15) * 4]) == 0
 
 
 def test_halves_of_a_datagram() -> None:
@@ -404,6 +417,16 @@ def test_halves_of_a_datagram() -> None:
     assert [data[18:22].hex() for data in halves] == ["00072000", "00070096"]
     body = b"".join(data[34:] for data in halves)
     assert int.from_bytes(body[4:6], "big") == len(body)
+
+
+def test_a_source_route_asks_for_the_next_address() -> None:
+    assert checks_evasion.loose_source_route("192.168.1.11") == "830704c0a8010b00"
+
+
+def test_what_bridges_have_learned() -> None:
+    said = " port  VLAN  MAC                Age\n    3     1  fa:16:3e:00:00:04    7\n"
+    said += "LOCAL     0  02:00:00:00:00:01  299\n"
+    assert exhaustion.learned(said) == {"fa:16:3e:00:00:04": 7, "02:00:00:00:00:01": 299}
 
 
 def test_what_is_inside_a_tunnel() -> None:

@@ -194,6 +194,10 @@ def _zone(zone: state.Zone) -> typing.Iterator[str]:
     yield f"zone {zone.device}: {zone.zone}"
 
 
+def _ethertype(ethertype: state.Ethertype) -> typing.Iterator[str]:
+    yield f"frames from {ethertype.device}: no LLC header"
+
+
 def _module(module: state.Module) -> typing.Iterator[str]:
     yield from (
         f"sysctl node {name}: {value}, if {module.name} is loaded by us" for name, value in module.sysctls.items()
@@ -214,4 +218,5 @@ RENDER: dict[type[state.Resource], typing.Callable[[typing.Any], typing.Iterator
     state.Ipset: _ipset,
     state.Module: _module,
     state.Zone: _zone,
+    state.Ethertype: _ethertype,
 }

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+from ansible_collections.tenantnet.ovs.plugins.action import verify
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.attacks import ATTACKS
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, Group
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.diagnostics import LINES, trimmed
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.summary import Outcome, Result, Summary
 
 
-def check(id_: str, group: Group, negative: bool = False) -> Check:
-    return Check(id=id_, title=f"title of {id_}", group=group, node="n", kind="k", negative=negative)
+def check(id_: str, group: Group, negative: bool = False, **more: str) -> Check:
+    return Check(
+        **{"id": id_, "title": f"title of {id_}", "node": "n", "kind": "k", **more}, group=group, negative=negative
+    )
 
 
 def result(one: Check, outcome: Outcome, message: str = "") -> Result:
@@ -36,6 +40,33 @@ def test_a_group_is_told_when_it_has_ended() -> None:
         "spoofing": {"passed": 0, "failed": 0, "not_measured": 1},
     }
     assert list(summary.not_measured()) == ["1 not measured: no machine"]
+
+
+def test_an_attack_is_told_with_its_control() -> None:
+    ends: list[tuple[Outcome, str]] = [
+        ("passed", "blocked"),
+        ("skipped", "1 not measured"),
+        ("failed", "1 NOT BLOCKED"),
+    ]
+    for outcome, ended in ends:
+        first, second = (check(n, "spoofing", True, node=n, attack="MAC spoofing") for n in ("b", "a"))
+        summary = Summary([first, second], "attack")
+        assert summary.add(result(first, "passed")) is None
+        line = summary.add(result(second, outcome))
+        assert line is not None
+        assert line.split() == f"{line[0]} MAC spoofing 2 on a, b {ended}; control: {ATTACKS['MAC spoofing']}".split()
+        assert "✓?✗"[[e for _o, e in ends].index(ended)] == line[0]
+        assert list(summary.counts()) == ["MAC spoofing"]
+
+
+def test_what_is_measured() -> None:
+    """What others may feel only when it is asked for; attacks one after another, as they are listed."""
+    disturbing = check("d", "exhaustion", True, attack="DHCP starvation")
+    all_ = [A, disturbing, check("c", "spoofing", True, attack="IP spoofing")]
+    assert [c.id for c in verify.chosen(all_, None, attacks=False)] == ["a", "c"]
+    assert [c.id for c in verify.chosen(all_, ["exhaustion"], attacks=False)] == ["d"]
+    assert [c.id for c in verify.chosen(all_, None, attacks=True)] == ["c", "d"]
+    assert [c.id for c in verify.chosen(all_, ["spoofing"], attacks=True)] == ["c"]
 
 
 def test_failures_of_one_reason_stand_together() -> None:

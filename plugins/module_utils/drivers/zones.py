@@ -8,18 +8,15 @@ that, and a table has one owner, so that it is ours as a whole because of its na
 
 from __future__ import annotations
 
-import json
 import re
 import typing
 
 from ..changes import Change
 from ..errors import MissingProgram
 from ..run import run
-from ..state import Key, Resource, Zone, chain_prefix
-from . import Context
+from ..state import Key, Resource, Zone
+from . import Context, nft
 
-SLICE: typing.Final = "instances"
-TABLE = chain_prefix(SLICE).rstrip("-")
 _ZONE = re.compile(r"\bzone=([0-9]+)")
 PRIORITY = -450  # defragmentation has -400, iptables' table raw -300
 
@@ -37,7 +34,7 @@ class ZoneDriver:
             zones = _live()
         except MissingProgram:  # the first change tells the person
             return {}
-        return {(device,): Zone(slice=SLICE, device=device, zone=zone) for device, zone in zones.items()}
+        return {(device,): Zone(slice=nft.SLICE, device=device, zone=zone) for device, zone in zones.items()}
 
     def foreign(self, desired: typing.Mapping[Key, Resource]) -> list[str]:
         return []
@@ -55,7 +52,8 @@ class ZoneDriver:
                 zones[change.after.device] = change.after.zone
             else:
                 zones.pop(change.key[0], None)
-        run(["nft", "--file", "-"], _table(zones))
+        elements = ", ".join(f'"{device}" : {zone}' for device, zone in sorted(zones.items()))
+        nft.write("ip", PRIORITY, f"ct zone set iifname map {{ {elements} }}" if zones else "")
 
 
 def forget(look: typing.Sequence[str], flush: typing.Sequence[str], option: str, zones: typing.Collection[int]) -> None:
@@ -70,11 +68,7 @@ def forget(look: typing.Sequence[str], flush: typing.Sequence[str], option: str,
 
 def _live() -> dict[str, int]:
     """Zones by device; none when the table is not there, or is not as we write it, and so has to be written anew."""
-    tables = json.loads(run(["nft", "--json", "list", "tables", "ip"]))["nftables"]
-    if not any(item.get("table", {}).get("name") == TABLE for item in tables):
-        return {}
-    _metainfo, *items = json.loads(run(["nft", "--json", "list", "table", "ip", TABLE]))["nftables"]
-    match items:
+    match nft.read("ip"):
         case [
             {"table": _},
             {"chain": {"hook": "prerouting", "prio": int(priority)}},
@@ -86,16 +80,3 @@ def _live() -> dict[str, int]:
         ] if priority == PRIORITY:
             return dict(zones)
     return {}
-
-
-def _table(zones: dict[str, int]) -> str:
-    """Input of nft: the table, in the place of the one that is there if any; without zones there is none."""
-    lines = [f"add table ip {TABLE}", f"delete table ip {TABLE}"]
-    if zones:
-        elements = ", ".join(f'"{device}" : {zone}' for device, zone in sorted(zones.items()))
-        lines += [
-            f"add table ip {TABLE}",
-            f"add chain ip {TABLE} prerouting {{ type filter hook prerouting priority {PRIORITY}; }}",
-            f"add rule ip {TABLE} prerouting ct zone set iifname map {{ {elements} }}",
-        ]
-    return "".join(f"{line}\n" for line in lines)

@@ -20,17 +20,22 @@ Group = typing.Literal[
     "spoofing",
     "node",
     "isolation",
+    "exhaustion",
 ]
 
 #: In the order in which people want to read them: what is there, what works, what must not.
 GROUPS: typing.Final[tuple[Group, ...]] = typing.get_args(Group)
+
+#: What takes so much of a node that others may feel it: measured only by who asks for it.
+DISTURBING: typing.Final[tuple[Group, ...]] = ("exhaustion",)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One thing to measure. `negative`: it is about what must not work; each such measurement has a control.
 
-    `kind` names the function of tests/datapath that measures it, `args` is all that this function needs.
+    `kind` names the function of tests/datapath that measures it, `args` is all that this function needs. `attack` is
+    one of attacks.py that it tries, if any.
     """
 
     id: str
@@ -41,6 +46,7 @@ class Check:
     args: dict[str, typing.Any] = dataclasses.field(default_factory=dict)
     negative: bool = False
     requires_guest: bool = False
+    attack: str = ""
 
 
 def to_json(check: Check) -> dict[str, typing.Any]:

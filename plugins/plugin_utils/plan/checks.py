@@ -13,8 +13,11 @@ from collections.abc import Collection, Mapping
 from ...module_utils.state import SLICES, NodeState
 from ..topology import model
 from . import (
+    checks_evasion,
+    checks_exhaustion,
     checks_floating,
     checks_frames,
+    checks_hidden,
     checks_injected,
     checks_isolation,
     checks_leases,
@@ -46,8 +49,11 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState], slices: Co
         *checks_routes.checks(topology),
         *checks_floating.checks(topology),
         *checks_frames.checks(topology),
+        *checks_evasion.checks(topology),
+        *checks_hidden.checks(topology),
         *checks_isolation.checks(topology),
         *checks_injected.checks(topology),
         *checks_wire.checks(topology, states),
+        *checks_exhaustion.checks(topology),
     ]
     return sorted(found, key=lambda check: GROUPS.index(check.group))

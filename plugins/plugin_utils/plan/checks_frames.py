@@ -22,13 +22,27 @@ from .verdict import Service, Side, allows
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 ALL_NODES_MAC, ALL_NODES = "33:33:00:00:00:01", "ff02::1"
 FORGED_MAC = "02:00:00:00:00:fe"
-UDP, DISCARD, BOOTPS, BOOTPC, EPHEMERAL = 17, 9, 67, 68, 40000
-ROUTER_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 128
+UDP, GRE = 17, 47
+DISCARD, BOOTPS, BOOTPC, VXLAN, EPHEMERAL = 9, 67, 68, 4789, 40000
+ROUTER_ADVERTISEMENT, NEIGHBOUR_ADVERTISEMENT, ECHO_REQUEST_V6 = 134, 136, 128
 EXPERIMENTAL = 0x88B5  # Ethernet type for experiments of one's own
+RARP, LLDP = 0x8035, 0x88CC
 
 Frame = dict[str, typing.Any]
+#: An ARP probe: whoever it reaches learns nothing from it.
+PROBE: Frame = {
+    "dl_src": FORGED_MAC,
+    "dl_dst": BROADCAST,
+    "arp_op": 1,
+    "arp_sha": FORGED_MAC,
+    "arp_spa": "0.0.0.0",
+    "arp_tha": "00:00:00:00:00:00",
+    "arp_tpa": "0.0.0.0",
+}
 ONE_TAG: Frame = {"priority_tags": 1}
 TWO_TAGS: Frame = {"priority_tags": 2}
+SNAP: Frame = {"llc": "aaaa03000000"}  # the Ethernet type stands behind an LLC header; Open vSwitch looks there
+SPANNING_TREE: Frame = {"llc": "424203", "dl_dst": "01:80:c2:00:00:00"}
 
 
 def checks(topology: model.Topology) -> Iterator[Check]:
@@ -79,12 +93,30 @@ def udp(
     }
 
 
+def tunnelled(
+    token: str, kind: model.NetworkType, number: int, dl_src: str, dl_dst: str, nw_src: str, nw_dst: str
+) -> Frame:
+    """An ARP probe in a packet of a tunnel, under a VNI or key."""
+    ports = {"tp_src": VXLAN, "tp_dst": VXLAN} if kind == "vxlan" else {}
+    return {
+        "token": token,
+        "dl_src": dl_src,
+        "dl_dst": dl_dst,
+        "nw_src": nw_src,
+        "nw_dst": nw_dst,
+        "nw_proto": UDP if kind == "vxlan" else GRE,
+        **ports,
+        "tun_id": number,
+        "inner": PROBE | {"token": token},
+    }
+
+
 def _offer(token: str, place: Place, port: int) -> Frame:
     """What a DHCP server that is not ours would send from this port of a place."""
     return udp(token, place, BROADCAST, "255.255.255.255", ports=(port, BOOTPC))
 
 
-def _icmp6(token: str, place: Place, icmp_type: int) -> Frame:
+def _ipv6(token: str, place: Place, **more: object) -> Frame:
     """To all IPv6 nodes of the network, from the link-local address that the MAC gives."""
     return {
         "token": token,
@@ -92,13 +124,13 @@ def _icmp6(token: str, place: Place, icmp_type: int) -> Frame:
         "dl_dst": ALL_NODES_MAC,
         "ipv6_src": link_local(place["mac"]),
         "ipv6_dst": ALL_NODES,
-        "icmp_type": icmp_type,
+        **more,
     }
 
 
-def _other(token: str, place: Place, dl_type: int) -> Frame:
-    """A broadcast of another Ethernet type."""
-    return {"token": token, "dl_src": place["mac"], "dl_dst": BROADCAST, "dl_type": dl_type}
+def _other(token: str, place: Place, **more: object) -> Frame:
+    """A broadcast that is neither IP nor ARP."""
+    return {"token": token, "dl_src": place["mac"], "dl_dst": BROADCAST, **more}
 
 
 def link_local(mac: str) -> str:
@@ -120,25 +152,10 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
     me, anchor = places.of(topology, port), receivers[0]
     # About itself: a question about somebody else may be answered on the spot, and go nowhere.
     honest = arp("arp", me, me["ip"])
-    forged: list[tuple[str, Frame, Frame]] = [
-        ("ARP with a forged MAC", arp("arp-mac", me, me["ip"], mac=FORGED_MAC), honest),
-        ("an ARP request with a forged address", arp("arp-ip", me, free, spa=free), honest),
-        ("an ARP reply with a forged address", arp("arp-reply", me, free, op=2, spa=free), honest),
-        ("a forged ARP reply behind VLAN tags", arp("arp-tagged", me, free, op=2, spa=free) | TWO_TAGS, honest),
-        ("an IPv6 router advertisement", _icmp6("ra", me, ROUTER_ADVERTISEMENT), honest),
-        ("a ping6", _icmp6("ping6", me, ECHO_REQUEST_V6), honest),
-        ("what is neither IPv4 nor ARP", _other("type", me, EXPERIMENTAL), honest),
-    ]
+    forged = [(*one, honest) for one in (*_forged_arp(topology, port, me, free), *_forged_types(me))]
     if may_send(topology, port, anchor):
-        ip = udp("ip", me, anchor["mac"], anchor["ip"])
-        forged += [
-            ("a packet with a forged MAC", udp("ip-mac", me, anchor["mac"], anchor["ip"], mac=FORGED_MAC), ip),
-            ("a packet with a forged address", udp("ip-src", me, anchor["mac"], anchor["ip"], src=free), ip),
-            ("one behind a VLAN tag", udp("ip-tagged", me, anchor["mac"], anchor["ip"], src=free) | ONE_TAG, ip),
-            ("a DHCP server's reply", _offer("dhcp-offer", me, BOOTPS), ip),
-            ("one from another port than a DHCP server's", _offer("dhcp-port", me, EPHEMERAL), ip),
-        ]
-    for words, frame, control in forged:
+        forged += [(*one, udp("ip", me, anchor["mac"], anchor["ip"])) for one in _forged_ip(me, anchor, free)]
+    for attack, words, frame, control in forged:
         at = list(range(len(receivers))) if control is honest else [0]
         yield Check(
             id=f"spoofing.{me['label']}.{frame['token']}",
@@ -149,7 +166,72 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
             args=frame_args(me, receivers, frame, control, control_at=at, never_at=list(range(len(receivers)))),
             negative=True,
             requires_guest=True,
+            attack=attack,
         )
+
+
+Forged = tuple[str, str, Frame]  # the attack, the frame in words, the frame
+
+
+def _forged_arp(topology: model.Topology, port: model.Port, me: Place, free: str) -> list[Forged]:
+    found = [
+        ("MAC spoofing", "ARP with a forged MAC", arp("arp-mac", me, me["ip"], mac=FORGED_MAC)),
+        ("ARP spoofing", "an ARP request with a forged address", arp("arp-ip", me, free, spa=free)),
+        ("ARP spoofing", "an ARP reply with a forged address", arp("arp-reply", me, free, op=2, spa=free)),
+        ("ARP in SNAP", "a forged ARP reply in SNAP", arp("arp-snap", me, free, op=2, spa=free) | SNAP),
+        (
+            "VLAN hopping, priority tags",
+            "a forged ARP reply behind VLAN tags",
+            arp("arp-tagged", me, free, op=2, spa=free) | TWO_TAGS,
+        ),
+    ]
+    gateway = topology.subnet(port.fixed_ips[0].subnet).gateway_ip
+    owners = [p for p in topology.ports.values() if p.network == port.network]
+    mac = next((p.mac for p in owners for ip in p.fixed_ips if ip.address == gateway), None)
+    if gateway and mac:  # it says the gateway's true MAC: if it gets through, nobody is led astray
+        frame = arp("arp-gateway", me, gateway, op=2, spa=gateway) | {"arp_sha": mac, "arp_tha": mac}
+        found.append(("gratuitous ARP for the gateway", "a gratuitous ARP for the gateway", frame))
+    return found
+
+
+def _forged_types(me: Place) -> list[Forged]:
+    """IPv6, and what is neither IP nor ARP."""
+    target = link_local(me["mac"])
+    return [
+        (
+            "rogue router advertisement",
+            "an IPv6 router advertisement",
+            _ipv6("ra", me, icmp_type=ROUTER_ADVERTISEMENT),
+        ),
+        (
+            "rogue neighbour advertisement",
+            "an IPv6 neighbour advertisement",
+            _ipv6("na", me, icmp_type=NEIGHBOUR_ADVERTISEMENT, nd_target=target),
+        ),
+        ("IPv6 of any kind", "a ping6", _ipv6("ping6", me, icmp_type=ECHO_REQUEST_V6)),
+        ("IPv6 of any kind", "an IPv6 packet with nothing in it", _ipv6("ipv6", me)),
+        ("unknown Ethernet types", "what is neither IPv4 nor ARP", _other("type", me, dl_type=EXPERIMENTAL)),
+        ("unknown Ethernet types", "RARP", _other("rarp", me, dl_type=RARP)),
+        ("unknown Ethernet types", "LLDP", _other("lldp", me, dl_type=LLDP)),
+        ("LLC frames, spanning tree", "a frame of the spanning tree protocol", _other("stp", me) | SPANNING_TREE),
+    ]
+
+
+def _forged_ip(me: Place, anchor: Place, free: str) -> list[Forged]:
+    to = anchor["mac"], anchor["ip"]
+    return [
+        ("MAC spoofing", "a packet with a forged MAC", udp("ip-mac", me, *to, mac=FORGED_MAC)),
+        ("IP spoofing", "a packet with a forged address", udp("ip-src", me, *to, src=free)),
+        (
+            "IP spoofing, as the gateway",
+            f"a packet with the address of {anchor['label']}",
+            udp("ip-gw", me, *to, src=anchor["ip"]),
+        ),
+        ("IPv4 in SNAP", "a packet with a forged address in SNAP", udp("ip-snap", me, *to, src=free) | SNAP),
+        ("VLAN hopping, priority tags", "one behind a VLAN tag", udp("ip-tagged", me, *to, src=free) | ONE_TAG),
+        ("rogue DHCP server", "a DHCP server's reply", _offer("dhcp-offer", me, BOOTPS)),
+        ("rogue DHCP server", "one from another port than a DHCP server's", _offer("dhcp-port", me, EPHEMERAL)),
+    ]
 
 
 def frame_args(
@@ -215,6 +297,7 @@ def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         },
         negative=True,
         requires_guest=True,
+        attack="the node, by all its MACs",
     )
 
 
@@ -235,16 +318,36 @@ def _from_outside(topology: model.Topology, router: model.Router) -> Iterator[Ch
         if not targets or free is None:
             continue
         inside, target = places.of(topology, interface), targets[0].fixed_ips[0].address
-        honest = udp("honest", me, gateway.mac, target)
-        args = frame_args(me, [inside], honest | {"token": "forged", "nw_src": free}, honest, [0], [0])
-        yield Check(
-            id=f"spoofing.{router.label}.{topology.networks[interface.network].label}.outside",
-            title=f"Nobody outside sends with an address of {topology.networks[interface.network].label} through "
-            f"{router.label}; an honest packet arrives",
-            group="spoofing",
-            node=router.node,
-            kind="frame",
-            args={**args, "needs": [places.OUTSIDE]},
-            negative=True,
-            requires_guest=True,
+        label, honest = topology.networks[interface.network].label, udp("honest", me, gateway.mac, target)
+        yield _outside_check(
+            router,
+            f"{label}.outside",
+            f"Nobody outside sends with an address of {label} through {router.label}; an honest packet arrives",
+            frame_args(me, [inside], honest | {"token": "forged", "nw_src": free}, honest, [0], [0]),
+            "IP spoofing from outside",
         )
+        network, end = topology.networks[interface.network], topology.nodes[router.node].tunnel_ip
+        if network.network_type in model.TUNNELS and end:
+            number = network.segmentation_id or 0
+            forged = tunnelled("tunnel", network.network_type, number, me["mac"], gateway.mac, me["ip"], end)
+            yield _outside_check(
+                router,
+                f"{label}.tunnel",
+                f"Nobody outside gets a frame into {label} by a tunnel's packet for {end}; an honest packet arrives",
+                frame_args(me, [inside], forged, honest, [0], [0]),
+                "forged tunnel packet from outside",
+            )
+
+
+def _outside_check(router: model.Router, name: str, title: str, args: dict[str, object], attack: str) -> Check:
+    return Check(
+        id=f"spoofing.{router.label}.{name}",
+        title=title,
+        group="spoofing",
+        node=router.node,
+        kind="frame",
+        args={**args, "needs": [places.OUTSIDE]},
+        negative=True,
+        requires_guest=True,
+        attack=attack,
+    )

@@ -14,12 +14,9 @@ from collections.abc import Iterator
 from ..topology import model
 from . import checks_places as places
 from .check import Check
-from .checks_frames import BROADCAST, FORGED_MAC, UDP, Frame, frame_args
+from .checks_frames import PROBE, Frame, frame_args, tunnelled
 from .checks_places import Place
 from .checks_wire import SIGNS
-
-VXLAN_PORT, GRE = 4789, 47
-NOBODY = "0.0.0.0"  # whoever this ARP probe reaches learns nothing from it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +114,7 @@ def _check(
         args=frame_args(sender, receivers, frame, control, control_at, never_at),
         negative=True,
         requires_guest=any(r["namespace"].startswith("guest-") for r in receivers),
+        attack="local VLAN on the wire" if wire.type == "vlan" else "forged tunnel packet on the wire",
     )
 
 
@@ -137,28 +135,9 @@ def _words(wire: Wire, number: int | None) -> str:
 
 def _frame(wire: Wire, token: str, number: int | None) -> Frame:
     """An ARP probe under a number, as it is on the wire."""
-    probe: Frame = {
-        "token": f"{token}-{wire.type}",
-        "dl_src": FORGED_MAC,
-        "dl_dst": BROADCAST,
-        "arp_op": 1,
-        "arp_sha": FORGED_MAC,
-        "arp_spa": NOBODY,
-        "arp_tha": "00:00:00:00:00:00",
-        "arp_tpa": NOBODY,
-    }
+    token = f"{token}-{wire.type}"
     if wire.type == "vlan":
-        return probe if number is None else probe | {"dl_vlan": number}
-    ports = {"tp_src": VXLAN_PORT, "tp_dst": VXLAN_PORT} if wire.type == "vxlan" else {}
-    return {
-        "token": probe["token"],
-        # The MACs of whoever has the addresses: Open vSwitch believes the one that a tunnel's packet comes from.
-        "dl_src": str(wire.sender.tunnel_ip),
-        "dl_dst": str(wire.node.tunnel_ip),
-        "nw_src": str(wire.sender.tunnel_ip),
-        "nw_dst": str(wire.node.tunnel_ip),
-        "nw_proto": UDP if wire.type == "vxlan" else GRE,
-        **ports,
-        "tun_id": number or 0,
-        "inner": probe,
-    }
+        return PROBE | {"token": token} | ({} if number is None else {"dl_vlan": number})
+    # The MACs of whoever has the addresses: Open vSwitch believes the one that a tunnel's packet comes from.
+    ends = str(wire.sender.tunnel_ip), str(wire.node.tunnel_ip)
+    return tunnelled(token, wire.type, number or 0, *ends, *ends)

@@ -12,7 +12,7 @@ from ..topology import model
 from . import checks_places as places
 from . import paths
 from .check import Check
-from .checks_frames import DISCARD, arp, frame_args, may_send, udp, witnesses
+from .checks_frames import BOOTPC, BOOTPS, DISCARD, Frame, arp, frame_args, may_send, tunnelled, udp, witnesses
 from .checks_places import Place
 from .verdict import Service, Side, allows
 
@@ -47,25 +47,60 @@ def _same_addresses(topology: model.Topology, one: str, other: str) -> bool:
 
 
 def _apart(topology: model.Topology, port: model.Port, own: list[Place], other: model.Port) -> Iterator[Check]:
-    """Broadcasts, and a packet for an address there, are seen in the own network only."""
+    """Broadcasts, and a packet for an address there, are seen in the own network only; nothing forged gets there."""
     me, there = places.of(topology, port), places.of(topology, other)
     strangers = [there, *witnesses(topology, other)[:2]]
-    receivers, never_at = [*own, *strangers], list(range(len(own), len(own) + len(strangers)))
+    receivers, everybody = [*own, *strangers], list(range(len(own) + len(strangers)))
+    mine, theirs = everybody[: len(own)], everybody[len(own) :]
     one, two = topology.networks[port.network].label, topology.networks[other.network].label
-    frames = [("A broadcast", arp("arp", me, me["ip"]), list(range(len(own))))]
+    broadcast = arp("arp", me, me["ip"])
+    leaks = [("A broadcast", broadcast, mine)]
     if may_send(topology, port, own[0]) and not _connected(topology, port, other):
-        frames.append((f"A packet for {there['ip']}", udp("ip", me, own[0]["mac"], there["ip"]), [0]))
-    for words, frame, control_at in frames:
+        leaks.append((f"A packet for {there['ip']}", udp("ip", me, own[0]["mac"], there["ip"]), [0]))
+    found = [
+        (LEAK, f"{words} from {me['label']} is seen in {one} and not in {two}", frame, frame, at, theirs)
+        for words, frame, at in leaks
+    ]
+    for attack, words, frame, at_home in _hops(topology, port, own, other, strangers):
+        title = f"{words} from {me['label']} does not get into {two}; an honest frame is seen in {one}"
+        found.append((attack, title, frame, broadcast, mine, theirs if at_home else everybody))
+    for attack, title, frame, control, control_at, never_at in found:
         yield Check(
             id=f"isolation.{one}|{two}.{frame['token']}",
-            title=f"{words} from {me['label']} is seen in {one} and not in {two}",
+            title=title,
             group="isolation",
             node=port.node,
             kind="frame",
-            args=frame_args(me, receivers, frame, frame, control_at, never_at),
+            args=frame_args(me, receivers, frame, control, control_at, never_at),
             negative=True,
             requires_guest=True,
+            attack=attack,
         )
+
+
+LEAK = "frames of one network in another"
+
+
+def _hops(
+    topology: model.Topology, port: model.Port, own: list[Place], other: model.Port, strangers: list[Place]
+) -> Iterator[tuple[str, str, Frame, bool]]:
+    """(attack, words, frame, whether it may be seen in the own network): ways from a port into another network."""
+    me, network, vlans = places.of(topology, port), topology.networks[other.network], topology.local_vlans[port.node]
+    broadcast = arp("", me, me["ip"])
+    if number := vlans.get(network.id) or network.segmentation_id:
+        tagged = broadcast | {"token": "tagged", "dl_vlan": number}
+        yield "VLAN hopping, one tag", f"A frame with the tag {number}", tagged, False
+        twice = broadcast | {"token": "twice", "dl_vlan": vlans[port.network], "cvlan": number}
+        yield "VLAN hopping, two tags", f"One with the tags {vlans[port.network]} and {number}", twice, False
+    if server := next((s for s in strangers if s["namespace"].startswith("qdhcp-")), None):
+        request = udp("dhcp", me, server["mac"], server["ip"], ports=(BOOTPC, BOOTPS))
+        yield "another project's qdhcp", f"A DHCP request for {server['label']}", request, True
+    end = topology.nodes[other.node].tunnel_ip
+    if network.network_type in model.TUNNELS and end and may_send(topology, port, own[0]):
+        forged = tunnelled(
+            "tunnel", network.network_type, network.segmentation_id or 0, me["mac"], own[0]["mac"], me["ip"], end
+        )
+        yield "forged tunnel packet from a guest", f"A forged tunnel packet for {end}", forged, True
 
 
 def _connected(topology: model.Topology, one: model.Port, other: model.Port) -> bool:
@@ -115,4 +150,5 @@ def _never_mixed(topology: model.Topology, pair: tuple[model.Port, model.Port], 
         },
         negative=True,
         requires_guest=True,
+        attack="fragments of two projects mixed",
     )

@@ -31,6 +31,7 @@ def checks(topology: model.Topology) -> Iterator[Check]:
             yield _offer(topology, port)
         if firsts[port.network] == port.id:
             yield from _strangers(topology, port, ports)
+            yield from _neighbour(topology, port, ports)
 
 
 def _lease(topology: model.Topology, port: model.Port) -> Check:
@@ -89,9 +90,9 @@ def _routes(told: dict[int, str], routes: list[tuple[str, str]]) -> list[list[st
 
 def _offer(topology: model.Topology, port: model.Port) -> Check:
     """Every server offers the same address, and what is for this port alone."""
-    place, servers = places.of(topology, port), _servers(topology, port)
+    place, heard = places.of(topology, port), servers(topology, port)
     options = {str(dhcp_options.code(o)): dhcp_options.wire(o, value).hex() for o, value in port.extra_dhcp_opts}
-    by = f"each of its {len(servers)} DHCP servers" if len(servers) > 1 else "its DHCP server"
+    by = f"each of its {len(heard)} DHCP servers" if len(heard) > 1 else "its DHCP server"
     more = f", with {_listed(port)} of its own" if options else ""
     return Check(
         id=f"offer.{place['label']}",
@@ -99,7 +100,7 @@ def _offer(topology: model.Topology, port: model.Port) -> Check:
         group="leases",
         node=port.node,
         kind="offer",
-        args={"place": place, "address": port.fixed_ips[0].address, "servers": servers, "options": options},
+        args={"place": place, "address": port.fixed_ips[0].address, "servers": heard, "options": options},
         requires_guest=True,
     )
 
@@ -108,10 +109,11 @@ def _listed(port: model.Port) -> str:
     return ", ".join(option for option, _value in port.extra_dhcp_opts)
 
 
-def _servers(topology: model.Topology, port: model.Port) -> list[str]:
+def servers(topology: model.Topology, port: model.Port) -> list[str]:
+    """Addresses of the DHCP servers of a port's first subnet."""
     subnet = topology.subnet(port.fixed_ips[0].subnet)
-    servers = places.ports_of(topology, port.network, "dhcp")
-    return [ip.address for server in servers for ip in server.fixed_ips if ip.subnet == subnet.id]
+    found = places.ports_of(topology, port.network, "dhcp")
+    return [ip.address for server in found for ip in server.fixed_ips if ip.subnet == subnet.id]
 
 
 def _strangers(topology: model.Topology, port: model.Port, ports: list[model.Port]) -> Iterator[Check]:
@@ -128,9 +130,29 @@ def _strangers(topology: model.Topology, port: model.Port, ports: list[model.Por
         group="leases",
         node=port.node,
         kind="no_offer",
-        args={"place": place, "macs": list(known), "servers": _servers(topology, port)},
+        args={"place": place, "macs": list(known), "servers": servers(topology, port)},
         negative=True,
         requires_guest=True,
+    )
+
+
+def _neighbour(topology: model.Topology, port: model.Port, ports: list[model.Port]) -> Iterator[Check]:
+    """What one asks in the name of another one is not heard, be it to get the address or to decline it."""
+    mine = {p.mac for p in ports if p.device == port.device}
+    other = next((p for p in ports if p.network == port.network and p.mac not in mine), None)
+    if other is None:
+        return
+    place = places.of(topology, port)
+    yield Check(
+        id=f"offer.{place['label']}.neighbour",
+        title=f"{place['label']} is offered nothing in the name of {places.label(topology, other)}",
+        group="leases",
+        node=port.node,
+        kind="no_offer",
+        args={"place": place, "macs": [other.mac], "servers": servers(topology, port)},
+        negative=True,
+        requires_guest=True,
+        attack="DHCP in another one's name",
     )
 
 

@@ -46,6 +46,7 @@ def _check(place: places.Place, what: str, title: str, args: Json) -> Check:
         args=args,
         negative=what != "own",
         requires_guest=True,
+        attack="" if what == "own" else "another instance's metadata",
     )
 
 

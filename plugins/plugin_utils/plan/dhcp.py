@@ -54,6 +54,7 @@ def _server(topology: model.Topology, network: model.Network, port: model.Port) 
         *plug.into_namespace(topology, SLICE, port, "tap", namespace, addresses),
         *_default_route(namespace, names.device("tap", port.id), subnets),
         *_checksums(namespace),
+        *_clients(topology, port, namespace),
         *files,
         Daemon(
             slice=SLICE,
@@ -84,6 +85,31 @@ def _checksums(namespace: str) -> list[Resource]:
         ),
         Chain(slice=SLICE, namespace=namespace, family="ipv4", table="mangle", name=f"{P}fill", rules=(fill,)),
     ]
+
+
+def _clients(topology: model.Topology, port: model.Port, namespace: str) -> list[Resource]:
+    """A client speaks about its own hardware address: who declines another one's keeps it from being offered.
+
+    No firewall looks into DHCP, so whose address it is about (chaddr, RFC 2131) is compared here with who sends it.
+    """
+    macs = sorted(p.mac for p in topology.ports.values() if p.network == port.network and p.owner == "instance")
+    forged = tuple(f'-m u32 --u32 "{_chaddr(mac)}" -m mac ! --mac-source {mac} -j DROP' for mac in macs)
+    asked = f"-i {names.device('tap', port.id)} -p udp -m udp --dport 67 -j {P}clients"
+    chains = {"INPUT": (f"-j {P}INPUT",), f"{P}INPUT": (asked,), f"{P}clients": forged}
+    return [
+        Chain(slice=SLICE, namespace=namespace, family="ipv4", table="filter", name=name, rules=rules)
+        for name, rules in chains.items()
+    ]
+
+
+def _chaddr(mac: str) -> str:
+    """The test of u32 (iptables-extensions(8)) that the client's hardware address is this one, as iptables-save has it.
+
+    From the packet's start go to the end of the IP header, and there to 28 bytes behind a UDP header.
+    """
+    digits, udp = mac.replace(":", ""), "0x0>>0x16&0x3c@"
+    high, low = int(digits[:8], 16), int(digits[8:], 16)
+    return f"{udp}0x24={high:#x}&&{udp}0x28>>0x10={low:#x}"
 
 
 # ------------------------------------------------------------------------------------------------------------ command

@@ -5,7 +5,7 @@
     tap - qbr - qvb = qvo - br-int
 
 The Linux bridge `qbr` is there for iptables, which sees bridged packets only there; what iptables can't see, ARP and
-MAC addresses, br-int checks.
+MAC addresses, br-int checks. A frame that both take for something else, nftables drops.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 
-from ...module_utils.state import Chain, Ipset, Link, Module, Resource, Zone, chain_prefix
+from ...module_utils.state import Chain, Ethertype, Ipset, Link, Module, Resource, Zone, chain_prefix
 from ..topology import model
 from . import names, plug, switching
 from .firewall import SLICE, flow
@@ -41,6 +41,7 @@ def compile(topology: model.Topology, node: model.Node, ports: list[model.Port])
         resources += _plumbing(topology, port)
         resources += _anti_spoofing(port)
         resources += [_zone(port)] if topology.is_stateful(port) else []
+        resources += _ethertypes(port) if port.port_security_enabled else []
     return resources + _ipsets(topology, ports) + _chains(topology, ports)
 
 
@@ -212,6 +213,11 @@ def _zone(port: model.Port) -> Resource:
     A packet that is bridged from the tap or from qvb comes in, to iptables and nftables, by qbr.
     """
     return Zone(slice=SLICE, device=names.device("qbr", port.id), zone=port.zone or 0)
+
+
+def _ethertypes(port: model.Port) -> list[Resource]:
+    """Neither way a frame with an LLC header: in that of SNAP, br-int sees a packet and iptables does not."""
+    return [Ethertype(slice=SLICE, device=names.device(prefix, port.id)) for prefix in ("tap", "qvb")]
 
 
 def _zones(topology: model.Topology, ports: list[model.Port]) -> dict[str, list[str]]:

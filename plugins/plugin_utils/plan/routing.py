@@ -28,6 +28,8 @@ SYSCTLS = {
     "net.ipv4.ip_forward": "1",
     "net.ipv4.conf.all.arp_ignore": "1",
     "net.ipv4.conf.all.arp_announce": "2",
+    # A namespace inherits it from the node: nobody's packet says by which way it goes.
+    "net.ipv4.conf.all.accept_source_route": "0",
     # IPv6 is a hole until it is a feature.
     "net.ipv6.conf.all.disable_ipv6": "1",
     "net.ipv6.conf.default.disable_ipv6": "1",

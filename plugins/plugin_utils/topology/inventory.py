@@ -85,7 +85,9 @@ class Others(Part):
         default="", description="What metadata agents sign with. Left out, it is generated once beside the inventory."
     )
     topology: str = pydantic.Field(default="", description="Directory of provider.yml and projects/.")
-    verify_groups: Items[str] = pydantic.Field(default=(), description="Groups of checks that verify.yml measures.")
+    verify_groups: Items[str] = pydantic.Field(
+        default=(), description="Groups of checks that verify.yml and attack.yml measure."
+    )
     wheels: str = pydantic.Field(
         default="", description="Directory of wheels for the Python of nodes that reach no package index."
     )

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable
 
 from ..plan.check import Check
-from . import dns, fragments, frames, lease, metadata, offers, reach, structure, wire
+from . import dns, exhaustion, fragments, frames, hidden, lease, metadata, offers, reach, structure, wire
 from .outcome import NotMeasured
 from .session import Session
 
@@ -16,6 +16,7 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "answered": wire.answered,
     "bridge": structure.bridge,
     "closed": reach.closed,
+    "conntrack": exhaustion.conntrack,
     "daemons": structure.daemons,
     "endpoint": wire.endpoint,
     "fragments": fragments.fragments,
@@ -23,16 +24,20 @@ KINDS: typing.Final[dict[str, Callable[[Session, Check], None]]] = {
     "lease": lease.lease,
     "leaving": reach.leaving,
     "log": structure.log,
+    "mac_table": exhaustion.mac_table,
     "metadata": metadata.own,
     "metadata_forged": metadata.forged,
     "mtu": reach.mtu,
     "names": dns.names,
     "namespace": structure.namespace,
     "node_hidden": frames.node_hidden,
+    "nodes_hidden": hidden.nodes_hidden,
     "no_offer": offers.no_offer,
     "north": reach.north,
     "offer": offers.offer,
     "open": reach.opened,
+    "port_hidden": hidden.port_hidden,
+    "starvation": exhaustion.starvation,
     "status": structure.status,
     "untracked": wire.untracked,
     "wire": wire.wire,

@@ -9,7 +9,9 @@ from .outcome import Unmet
 from .session import Json, Session, where
 
 OFFER = 2
+FEW = 9  # are named
 SECONDS, GRACE = 10.0, 0.3  # until all servers have answered, and after that
+PACE = 0.002  # seconds between two questions: the buffer of a server's socket holds some hundred
 
 
 def offer(session: Session, check: Check) -> None:
@@ -38,15 +40,18 @@ def _faults(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 
 def no_offer(session: Session, check: Check) -> None:
     """No server offers anything to these MACs, while it does to the port's own."""
-    args = check.args
-    offers = _ask(session, args, [*args["macs"], args["place"]["mac"]])
+    no_offer_to(session, check.args, check.args["macs"])
+
+
+def no_offer_to(session: Session, args: Json, macs: list[str]) -> None:
+    """The port's own MAC asks last."""
+    offers = _ask(session, args, [*macs, args["place"]["mac"]])
     if silent := [server for server in args["servers"] if server not in offers[-1]]:
         raise Unmet(f"{args['place']['label']} is offered its address (control)", f"{silent} said nothing", _look(args))
-    told = [
-        f"{mac} is offered {o['address']}" for mac, of in zip(args["macs"], offers, strict=False) for o in of.values()
-    ]
+    told = [f"{mac} is offered {o['address']}" for mac, of in zip(macs, offers, strict=False) for o in of.values()]
     if told:
-        raise Unmet(f"nothing is offered to {', '.join(args['macs'])}", "; ".join(told), _look(args))
+        whom = f"{len(macs)} MACs, as {macs[0]}" if len(macs) > FEW else ", ".join(macs)
+        raise Unmet(f"nothing is offered to {whom}", "; ".join(told[:FEW]), _look(args))
 
 
 def _ask(session: Session, args: Json, macs: list[str]) -> list[dict[str, Json]]:
@@ -55,7 +60,7 @@ def _ask(session: Session, args: Json, macs: list[str]) -> list[dict[str, Json]]
     wanted = sorted({1, 3, 6, 12, 15, 26, 121, *map(int, args.get("options", ()))})
     asks = [{"mac": mac, "options": wanted} for mac in macs]
     until = [[len(macs) - 1, server] for server in args["servers"]]
-    options = {"device": place["device"], "mac": place["mac"], "asks": asks, "until": until}
+    options = {"device": place["device"], "mac": place["mac"], "asks": asks, "until": until, "pace": PACE}
     answers = session.probe(place, "dhcp", **options, seconds=SECONDS, grace=GRACE)["answers"]
     return [
         {a["server"]: a for a in answers if a["ask"] == number and a["message"] == OFFER} for number in range(len(macs))

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a person reads of a verification: a line a group while it runs, and every failure in full at the end."""
+"""What a person reads of a verification: a line a section while it runs, and every failure in full at the end.
+
+Sections are the groups of checks, or the attacks that checks try.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ import textwrap
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..plan.check import GROUPS, Check
+from ..plan.attacks import ATTACKS
+from ..plan.check import Check
 
 Outcome = typing.Literal["passed", "failed", "skipped"]
+By = typing.Literal["group", "attack"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +32,26 @@ class Result:
 
 
 class Summary:
-    """Results so far. Checks come group by group, so that a group has ended when the next one begins."""
+    """Results so far. Checks come section by section, so that a section has ended when the next one begins."""
 
-    def __init__(self, checks: Sequence[Check]) -> None:
-        self.expected = collections.Counter(c.group for c in checks)
+    def __init__(self, checks: Sequence[Check], by: By = "group") -> None:
+        self.by = by
+        self.expected = collections.Counter(self._section(c) for c in checks)
         self.results: list[Result] = []
 
-    def add(self, result: Result) -> str | None:
-        """Take in a result; the line of its group when it was the last one of it."""
-        self.results.append(result)
-        mine = self.of(result.check.group)
-        return line(result.check.group, mine) if len(mine) == self.expected[result.check.group] else None
+    def _section(self, check: Check) -> str:
+        return str(getattr(check, self.by))
 
-    def of(self, group: str) -> list[Result]:
-        """Results of one group."""
-        return [r for r in self.results if r.check.group == group]
+    def add(self, result: Result) -> str | None:
+        """Take in a result; the line of its section when it was the last one of it."""
+        self.results.append(result)
+        section = self._section(result.check)
+        mine = self.of(section)
+        return LINES[self.by](section, mine) if len(mine) == self.expected[section] else None
+
+    def of(self, section: str) -> list[Result]:
+        """Results of one section."""
+        return [r for r in self.results if self._section(r.check) == section]
 
     @property
     def failed(self) -> list[Result]:
@@ -49,8 +59,8 @@ class Summary:
         return [r for r in self.results if r.outcome == "failed"]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Numbers by group, for machines."""
-        return {g: _counts(self.of(g)) for g in GROUPS if self.expected[g]}
+        """Numbers by section, for machines."""
+        return {section: _counts(self.of(section)) for section in self.expected}
 
     def failures(self) -> Iterator[str]:
         """Each failure in full; what failed for one reason stands together."""
@@ -85,6 +95,20 @@ def line(group: str, results: Sequence[Result]) -> str:
     parts += [f"{counts[word]} {word.replace('_', ' ')}" for word in ("failed", "not_measured") if counts[word]]
     parts += [f"{negative} of {len(results)} about what must not work"] if negative else []
     return f"{group:<11}{sum(r.seconds for r in results):>6.1f} s {', '.join(parts)}"
+
+
+def attack_line(attack: str, results: Sequence[Result]) -> str:
+    """One attack, on one line: how often and where it was tried, how it ended, and its control."""
+    counts, nodes = _counts(results), ", ".join(sorted({r.check.node for r in results}))
+    mark, ended = "✓", "blocked"
+    if counts["not_measured"]:
+        mark, ended = "?", f"{counts['not_measured']} not measured"
+    if counts["failed"]:
+        mark, ended = "✗", f"{counts['failed']} NOT BLOCKED"
+    return f"{mark} {attack:<37}{len(results):>3} on {nodes:<37} {ended}; control: {ATTACKS[attack]}"
+
+
+LINES: typing.Final = {"group": line, "attack": attack_line}
 
 
 def _counts(results: Sequence[Result]) -> dict[str, int]:

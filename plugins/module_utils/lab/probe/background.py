@@ -27,7 +27,7 @@ from .raw import Stop
 
 #: Where each operation is. A verification starts hundreds of probes, so each loads what it needs.
 MODULES = {
-    "raw": ("capture", "send", "exchange"),
+    "raw": ("capture", "send", "flood", "exchange"),
     "sockets": ("listen", "reach", "ping", "packets"),
     "web": ("get", "pages"),
     "names": ("dhcp", "resolve"),

@@ -17,6 +17,9 @@ import typing
 Json = dict[str, typing.Any]
 
 ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6, ETH_P_TEB = 0x0800, 0x0806, 0x8100, 0x86DD, 0x6558
+ETH_P_802_3_MIN = 0x0600  # below it is no type but a length: an LLC header follows (IEEE 802.2)
+SNAP = bytes.fromhex("aaaa03000000")  # the LLC header before an Ethernet type (RFC 1042)
+NO_NEXT_HEADER, ROUTER_ADVERTISEMENT, NEIGHBOUR_ADVERTISEMENT = 59, 134, 136
 VXLAN_PORT = 4789
 TOKEN = re.compile(rb"tenantnet-probe:([^/;]*)/([^;]*);")
 ECHO_ID = 0x7465  # of ICMP echo requests that are built as frames
@@ -34,12 +37,13 @@ def checksum(data: bytes) -> int:
 
 
 def build(frame: Json, run: str) -> bytes:
-    """The bytes of a frame: ARP (arp_op), ICMPv6 (ipv6_src), IPv4 with UDP or an ICMP echo request (nw_proto), or of
-    any other Ethernet type (dl_type).
+    """The bytes of a frame: ARP (arp_op), IPv6 (ipv6_src) with or without ICMPv6 (icmp_type), IPv4 with UDP or an ICMP
+    echo request (nw_proto), or of any other Ethernet type (dl_type).
 
-    It may be of a VLAN (dl_vlan), stand behind some tags of VLAN 0 (priority_tags), which receivers take off without
-    being told to, be the first or the later half (ip_frag) of a datagram (ip_id), each with a token of its own, or be a
-    tunnel's (tun_id) with another frame in it (inner).
+    It may be of a VLAN (dl_vlan), with another tag behind it (cvlan), stand behind some tags of VLAN 0 (priority_tags),
+    which receivers take off without being told to, have an LLC header (llc, hexadecimal), behind that of SNAP its type,
+    have IPv4 options (ip_options, hexadecimal), be the first or the later half (ip_frag) of a datagram (ip_id), each
+    with a token of its own, or be a tunnel's (tun_id) with another frame in it (inner).
     `run` tells the tokens of this experiment from those of any other.
     """
     token = f"tenantnet-probe:{run}/{frame['token']};".encode()
@@ -47,15 +51,18 @@ def build(frame: Json, run: str) -> bytes:
         kind, body = ETH_P_ARP, struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, frame["arp_op"])
         body += _mac(frame["arp_sha"]) + _ip(frame["arp_spa"]) + _mac(frame["arp_tha"]) + _ip(frame["arp_tpa"]) + token
     elif "ipv6_src" in frame:
-        kind, body = ETH_P_IPV6, _icmp6(frame, token)
-    elif "dl_type" in frame:
-        kind, body = frame["dl_type"], token
+        kind, body = ETH_P_IPV6, _ipv6(frame, token)
+    elif "dl_type" in frame or "nw_src" not in frame:
+        kind, body = frame.get("dl_type", 0), token
     else:
         kind, body = ETH_P_IP, _ipv4(frame, _tunnelled(frame, run) if "inner" in frame else _datagram(frame, token))
     head = _mac(frame["dl_dst"]) + _mac(frame["dl_src"])
-    tags = [0] * frame.get("priority_tags", 0) + ([frame["dl_vlan"]] if "dl_vlan" in frame else [])
-    for tag in tags:
+    for tag in [0] * frame.get("priority_tags", 0) + [frame[field] for field in ("dl_vlan", "cvlan") if field in frame]:
         head += struct.pack("!HH", ETH_P_8021Q, tag)
+    if "llc" in frame:
+        llc = bytes.fromhex(frame["llc"])
+        body = llc + (struct.pack("!H", kind) if llc == SNAP else b"") + body
+        kind = len(body)
     return (head + struct.pack("!H", kind) + body).ljust(60, b"\0")
 
 
@@ -97,18 +104,32 @@ def _udp(frame: Json, size: int) -> bytes:
 
 def _ipv4(frame: Json, body: bytes) -> bytes:
     offset = {"first": MORE_FRAGMENTS, "later": HALF // 8}.get(frame.get("ip_frag", ""), 0)
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), frame.get("ip_id", 0), offset, 64, frame["nw_proto"], 0)
-    head += _ip(frame["nw_src"]) + _ip(frame["nw_dst"])
+    options = bytes.fromhex(frame.get("ip_options", ""))
+    size = 20 + len(options)
+    lengths = 0x40 | size // 4, 0, size + len(body)
+    head = struct.pack("!BBHHHBBH", *lengths, frame.get("ip_id", 0), offset, 64, frame["nw_proto"], 0)
+    head += _ip(frame["nw_src"]) + _ip(frame["nw_dst"]) + options
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
 
 
-def _icmp6(frame: Json, token: bytes) -> bytes:
+def _ipv6(frame: Json, token: bytes) -> bytes:
     source, destination = _ip(frame["ipv6_src"]), _ip(frame["ipv6_dst"])
-    rest = bytes(12) if frame["icmp_type"] == 134 else struct.pack("!HH", ECHO_ID, 1)  # a router advertisement, or echo
-    body = struct.pack("!BBH", frame["icmp_type"], 0, 0) + rest + token
-    pseudo = source + destination + struct.pack("!II", len(body), socket.IPPROTO_ICMPV6)
-    body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
-    return struct.pack("!IHBB", 6 << 28, len(body), socket.IPPROTO_ICMPV6, 255) + source + destination + body
+    proto, body = NO_NEXT_HEADER, token
+    if "icmp_type" in frame:
+        proto, body = socket.IPPROTO_ICMPV6, _icmp6(frame, token)
+        pseudo = source + destination + struct.pack("!II", len(body), proto)
+        body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
+    return struct.pack("!IHBB", 6 << 28, len(body), proto, 255) + source + destination + body
+
+
+def _icmp6(frame: Json, token: bytes) -> bytes:
+    """A router advertisement, a neighbour advertisement of nd_target, or an echo (RFC 4861, RFC 4443)."""
+    rest = struct.pack("!HH", ECHO_ID, 1)
+    if frame["icmp_type"] == ROUTER_ADVERTISEMENT:
+        rest = bytes(12)
+    elif frame["icmp_type"] == NEIGHBOUR_ADVERTISEMENT:
+        rest = struct.pack("!I", 1 << 29) + _ip(frame["nd_target"])  # override what is known
+    return struct.pack("!BBH", frame["icmp_type"], 0, 0) + rest + token
 
 
 def dissect(frame: bytes, dl_vlan: int | None = None) -> Json:
@@ -117,24 +138,39 @@ def dissect(frame: bytes, dl_vlan: int | None = None) -> Json:
     (kind,), rest = struct.unpack("!H", frame[12:14]), frame[14:]
     while kind == ETH_P_8021Q and len(rest) >= 4:
         (tag, kind), rest = struct.unpack("!HH", rest[:4]), rest[4:]
-        if vlan := tag & 0xFFF:
+        if (vlan := tag & 0xFFF) == 0:
+            found["priority_tags"] = found.get("priority_tags", 0) + 1
+        elif dl_vlan is None:
             dl_vlan = vlan
         else:
-            found["priority_tags"] = found.get("priority_tags", 0) + 1
+            found["cvlan"] = vlan
     if dl_vlan is not None:
         found["dl_vlan"] = dl_vlan
+    if kind < ETH_P_802_3_MIN:
+        snap = rest.startswith(SNAP)
+        found["llc"] = rest[: len(SNAP) if snap else 3].hex()
+        if not snap or len(rest) < 8:
+            return found
+        (kind,), rest = struct.unpack("!H", rest[6:8]), rest[8:]
     if kind == ETH_P_ARP and len(rest) >= 28:
         found |= {"arp_op": rest[7], "arp_sha": rest[8:14].hex(":"), "arp_spa": socket.inet_ntoa(rest[14:18])}
         found |= {"arp_tha": rest[18:24].hex(":"), "arp_tpa": socket.inet_ntoa(rest[24:28])}
     elif kind == ETH_P_IP and len(rest) >= 20:
         found |= {"nw_src": socket.inet_ntoa(rest[12:16]), "nw_dst": socket.inet_ntoa(rest[16:20]), "nw_proto": rest[9]}
-        found |= _transport(rest[9], rest[(rest[0] & 15) * 4 :])
+        size, (number, offset) = (rest[0] & 15) * 4, struct.unpack("!HH", rest[4:8])
+        found |= {"ip_options": rest[20:size].hex()} if size > 20 else {}
+        if offset & 0x3FFF:
+            found |= {"ip_id": number, "ip_frag": "later" if offset & 0x1FFF else "first"}
+        if not offset & 0x1FFF:
+            found |= _transport(rest[9], rest[size:])
     elif kind not in (ETH_P_ARP, ETH_P_IP, ETH_P_IPV6):
         found["dl_type"] = kind
     elif kind == ETH_P_IPV6 and len(rest) >= 41:
         addresses = {"ipv6_src": rest[8:24], "ipv6_dst": rest[24:40]}
         found |= {k: str(ipaddress.IPv6Address(v)) for k, v in addresses.items()}
         found |= {"icmp_type": rest[40]} if rest[6] == socket.IPPROTO_ICMPV6 else {}
+        if found.get("icmp_type") == NEIGHBOUR_ADVERTISEMENT and len(rest) >= 64:
+            found["nd_target"] = str(ipaddress.IPv6Address(rest[48:64]))
     return found
 
 

@@ -27,13 +27,14 @@ def dhcp(args: Json, ready: Callable[[], None]) -> Json:
     """Ask by `device`, whose MAC is `mac`, for each of the MACs in `asks`, and collect the answers of all servers.
 
     An ask with `ciaddr` renews that address, one without discovers. It waits `seconds`, or `grace` after the last of
-    `until`: pairs of a place in `asks` and a server.
+    `until`: pairs of a place in `asks` and a server. After each ask it rests `pace` seconds.
     """
     base, found = int.from_bytes(os.urandom(4), "big") & ~0xFF, []
     end, awaited = time.monotonic() + args["seconds"], set(map(tuple, args.get("until", ())))
     with open_device(args["device"]) as raw:
         for number, ask in enumerate(args["asks"]):
             raw.send(_frame(args["mac"], base + number, ask))
+            time.sleep(args.get("pace", 0))
         while (left := end - time.monotonic()) > 0:
             if not select.select([raw], [], [], left)[0]:
                 continue

@@ -16,6 +16,9 @@ from .frames import Json, build, dissect, token_of
 ETH_P_ALL = 0x0003
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10  # <linux/if_packet.h>
 
+#: Where four bytes are that count up: the end of the source MAC, both ports of UDP behind an IPv4 header.
+COUNTED = {"dl_src": 8, "tp_src": 34}
+
 
 class Stop(Exception):
     """Somebody does not want to wait any longer."""
@@ -34,6 +37,17 @@ def send(args: Json, ready: Callable[[], None]) -> Json:
         for frame in args["frames"]:
             raw.send(build(frame, args["run"]))
     return {"sent": len(args["frames"])}
+
+
+def flood(args: Json, ready: Callable[[], None]) -> Json:
+    """One frame `count` times, in which a field counts up: its source MAC (dl_src), or its ports (tp_src, tp_dst)."""
+    data, offset = bytearray(build(args["frame"], args["run"])), COUNTED[args["field"]]
+    (first,) = struct.unpack_from("!I", data, offset)
+    with open_device(args["device"]) as raw:
+        for number in range(first, first + args["count"]):
+            struct.pack_into("!I", data, offset, number)
+            raw.send(data)
+    return {"sent": args["count"]}
 
 
 def exchange(args: Json, ready: Callable[[], None]) -> Json:
