@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing
 from collections.abc import Iterator, Mapping
@@ -31,13 +32,17 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> Iterato
 
 
 def fingerprint(data: Mapping[str, typing.Any]) -> str:
-    """Tells one node state from another, whatever the order of its resources; a plan knows no secrets."""
-    items = sorted(json.dumps([kind, _known(i)], sort_keys=True) for kind in KINDS for i in data.get(kind, ()))
+    """Tells one node state from another, whatever the order of its resources and when each had to come; a plan knows no
+    secrets.
+    """
+    items = sorted(json.dumps([kind, _known(kind, i)], sort_keys=True) for kind in KINDS for i in data.get(kind, ()))
     return digest(*items)
 
 
-def _known(resource: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    return {**resource, "content": ""} if resource.get("secret") else dict(resource)
+def _known(kind: str, resource: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    compared = {field.name for field in dataclasses.fields(KINDS[kind]) if field.compare}
+    known = {name: value for name, value in resource.items() if name in compared}
+    return {**known, "content": ""} if resource.get("secret") else known
 
 
 def _check(node: str, kind: str, title: str, subject: str = "", **args: typing.Any) -> Check:

@@ -26,7 +26,7 @@ HARMLESS = (
     "failed to enumerate system datapaths",  # likewise: ovs-appctl dpctl looks for all kinds
     "(No such device)",  # at boot, before the device is restored; that each port works now is another check
     ": Network is down",  # likewise, before it is up
-    "|fatal_signal|",  # somebody ended it
+    "|terminating with signal",  # somebody ended it
     "|dpif_netdev|",  # no CPU set aside for packets
     "|tunnel(revalidator",  # packets through a tunnel were remembered when it was removed
     "log_wrong|",

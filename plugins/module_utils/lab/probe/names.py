@@ -18,6 +18,7 @@ from .raw import open_device
 DISCOVER, REQUEST = 1, 3
 COOKIE = bytes.fromhex("63825363")
 MESSAGE, REQUESTED_OPTIONS, SERVER = 53, 55, 54
+AGAIN = 1.0  # seconds until what is awaited is asked once more
 BROADCAST = 0x8000  # answers are to be broadcast: nobody has the address yet
 
 A, PTR = 1, 12
@@ -35,8 +36,13 @@ def dhcp(args: Json, ready: Callable[[], None]) -> Json:
         for number, ask in enumerate(args["asks"]):
             raw.send(_frame(args["mac"], base + number, ask))
             time.sleep(args.get("pace", 0))
-        while (left := end - time.monotonic()) > 0:
-            if not select.select([raw], [], [], left)[0]:
+        again = time.monotonic() + AGAIN
+        while (now := time.monotonic()) < end:
+            if now >= again:  # as a client does: a datagram may be lost (RFC 2131, 4.1)
+                again = now + AGAIN
+                for number in {number for number, _server in awaited}:
+                    raw.send(_frame(args["mac"], base + number, args["asks"][number]))
+            if not select.select([raw], [], [], min(end, again) - now)[0]:
                 continue
             answer = _answer(raw.recv(65535), base, len(args["asks"]))
             if answer is None:
