@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.zones import PRIORITY, TABLE, ZoneDriver
+from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.nft import TABLE
+from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.zones import PRIORITY, ZoneDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Zone
 
