@@ -22,6 +22,7 @@ from .wait import until
 SERVER_PORT = 67
 DEADLINE = 5.0  # seconds for dnsmasq to release leases and to write that down
 AGAIN = 1.0  # seconds until it is told once more
+LOOKS = 3  # that find nothing left: dnsmasq empties the file before it writes it anew
 
 _COOKIE = bytes.fromhex("63825363")
 _MESSAGE, _SERVER, _CLIENT, _END = 53, 54, 61, 255  # options
@@ -41,15 +42,16 @@ def release(netns: Netns, namespace: str, directory: str) -> None:
 
     The directory has its `leases` and `host`. Raises TenantnetError when dnsmasq does not do it.
     """
-    path, again = pathlib.Path(directory), 0.0
+    path, again, calm = pathlib.Path(directory), 0.0, 0
 
     def released() -> bool:
-        nonlocal again
+        nonlocal again, calm
         left = stale(path)
         if left and time.monotonic() >= again:
             left = _send(netns, namespace, left)
             again = time.monotonic() + AGAIN
-        return not left
+        calm = 0 if left else calm + 1
+        return calm == LOOKS
 
     until(released, f"dnsmasq of {namespace} to release leases that {directory}/host does not have", DEADLINE)
 

@@ -270,6 +270,26 @@ def test_everything_is_measured_and_right(deployed: Deployment) -> None:
     assert "not measured" not in output.text
 
 
+def learned(deployed: Deployment, node: str) -> list[tuple[float, str]]:
+    """MACs of ports of ours that were learned: how many seconds ago, and the flow."""
+    flows = deployed.node(node, "ovs-ofctl", "--names", "dump-flows", "br-tun", "table=20").stdout.splitlines()
+    ages = [(re.search(r"duration=([\d.]+)s.*hard_timeout=300.*dl_dst=fa:16:3e", flow), flow) for flow in flows]
+    return [(float(age[1]), flow) for age, flow in ages if age]
+
+
+def test_nodes_that_were_told_may_flood_and_learn_and_the_other_way_round(deployed: Deployment) -> None:
+    told = "  l2_population: true\n  arp_responder: true\n"
+    for before, after in ((told, ""), ("tunnels:\n", f"tunnels:\n{told}")):
+        began = time.monotonic()
+        deployed.edit("topology/provider.yml", before, after)
+        deployed.succeed("site")
+        for node in ("network", "compute1", "compute2"):
+            stale = [flow for age, flow in learned(deployed, node) if age > time.monotonic() - began]
+            assert not stale, node
+        deployed.succeed("verify", args=("-e", json.dumps({"tenantnet_verify_groups": ["structure", "switching"]})))
+        assert learned(deployed, "network")
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_fault_is_noticed(deployed: Deployment, fault: Fault) -> None:
     for command in fault.commands:
@@ -328,23 +348,3 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
     for where, seen in ((("compute1", "other", "instance1"), "102"), (("compute2", "demo", "instance2"), "103")):
         command = guest(*where)(["/usr/bin/python3", "-c", IP_SEEN])
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"203.0.113.{seen}\n"
-
-
-def learned(deployed: Deployment, node: str) -> list[tuple[float, str]]:
-    """MACs of ports of ours that were learned: how many seconds ago, and the flow."""
-    flows = deployed.node(node, "ovs-ofctl", "--names", "dump-flows", "br-tun", "table=20").stdout.splitlines()
-    ages = [(re.search(r"duration=([\d.]+)s.*hard_timeout=300.*dl_dst=fa:16:3e", flow), flow) for flow in flows]
-    return [(float(age[1]), flow) for age, flow in ages if age]
-
-
-def test_nodes_that_were_told_may_flood_and_learn_and_the_other_way_round(deployed: Deployment) -> None:
-    told = "  l2_population: true\n  arp_responder: true\n"
-    for before, after in ((told, ""), ("tunnels:\n", f"tunnels:\n{told}")):
-        began = time.monotonic()
-        deployed.edit("topology/provider.yml", before, after)
-        deployed.succeed("site")
-        for node in ("network", "compute1", "compute2"):
-            stale = [flow for age, flow in learned(deployed, node) if age > time.monotonic() - began]
-            assert not stale, node
-        deployed.succeed("verify", args=("-e", json.dumps({"tenantnet_verify_groups": ["structure", "switching"]})))
-        assert learned(deployed, "network")
