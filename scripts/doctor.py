@@ -33,8 +33,10 @@ FEATURES = {
     "iptables": ("nf_tables", "iptables --append FORWARD --jump ACCEPT"),
     "physdev match": ("xt_physdev", "iptables --append FORWARD --match physdev --physdev-in try0 --jump ACCEPT"),
     "conntrack": ("nf_conntrack", "iptables --append FORWARD --match conntrack --ctstate ESTABLISHED --jump ACCEPT"),
+    "u32 match": ("xt_u32", "iptables --append INPUT --match u32 --u32 0=0 --jump DROP"),
     "ipset": ("ip_set_hash_net", "ipset create try0 hash:net"),
     "nftables": ("nft_ct", "nft add table ip try0 ; add chain ip try0 try1 ; add rule ip try0 try1 ct zone set 1"),
+    "nftables bridge": ("nf_tables", "nft add table bridge try0"),
 }
 #: What shows without trying that a feature is there.
 EVIDENCE = {
