@@ -19,7 +19,7 @@ from .drivers import Context, Driver
 from .drivers.bridges import BridgeDriver
 from .drivers.daemons import DaemonDriver, FileDriver
 from .drivers.ethertypes import EthertypeDriver
-from .drivers.flows import FlowDriver
+from .drivers.flows import FlowDriver, replaced
 from .drivers.iptables import ChainDriver, IpsetDriver
 from .drivers.links import LinkDriver
 from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
@@ -29,7 +29,7 @@ from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Flow, Key, Link, NodeState, Port, Resource, owner_name, replaced
+from .state import KINDS, SLICES, Flow, Key, Link, NodeState, Port, Resource, owner_name
 
 Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")

@@ -37,18 +37,24 @@ class Lease(typing.NamedTuple):
     client: str
 
 
+Near = tuple[ipaddress.IPv4Interface, str]
+
+
 def release(netns: Netns, namespace: str, directory: str) -> None:
     """Release all leases of the dnsmasq of a namespace that its hosts do not have.
 
     The directory has its `leases` and `host`. Raises TenantnetError when dnsmasq does not do it.
     """
     path, again, calm = pathlib.Path(directory), 0.0, 0
+    near: list[Near] = []
 
     def released() -> bool:
         nonlocal again, calm
-        left = stale(path)
+        found = stale(path)
+        near.extend(_near(netns, namespace) if found and not near else ())
+        left = {lease: server for lease in found if (server := _server(near, lease))}
         if left and time.monotonic() >= again:
-            left = _send(netns, namespace, left)
+            _send(netns, namespace, left)
             again = time.monotonic() + AGAIN
         calm = 0 if left else calm + 1
         return calm == LOOKS
@@ -71,22 +77,25 @@ def _lines(path: pathlib.Path) -> list[str]:
         return []
 
 
-def _send(netns: Netns, namespace: str, leases: typing.Sequence[Lease]) -> list[Lease]:
-    """Tell the server of each lease's subnet; returns those that have one."""
-    ipr, sent = netns.ipr(namespace), []
+def _near(netns: Netns, namespace: str) -> list[Near]:
+    """The server's addresses with their subnets, and their devices."""
+    ipr = netns.ipr(namespace)
     names = {link["index"]: link.get("ifname") for link in ipr.get_links()}
-    near = [
+    return [
         (ipaddress.IPv4Interface(f"{m.get('local')}/{m['prefixlen']}"), names[m["index"]])
         for m in ipr.get_addr(family=socket.AF_INET)
     ]
+
+
+def _server(near: typing.Iterable[Near], lease: Lease) -> Near | None:
+    """The address that serves a lease's subnet; none when that is gone: nobody can be told, nor offered the address."""
+    return next((one for one in near if ipaddress.IPv4Address(lease.address) in one[0].network), None)
+
+
+def _send(netns: Netns, namespace: str, leases: typing.Mapping[Lease, Near]) -> None:
     with netns.enter(namespace):
-        for lease in leases:
-            for interface, device in near:
-                if ipaddress.IPv4Address(lease.address) in interface.network:
-                    _tell(str(interface.ip), device, lease)
-                    sent.append(lease)
-                    break
-    return sent
+        for lease, (interface, device) in leases.items():
+            _tell(str(interface.ip), device, lease)
 
 
 def _tell(server: str, device: str, lease: Lease) -> None:

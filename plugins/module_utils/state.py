@@ -197,13 +197,6 @@ class Flow(Resource):
         return found[1] if found else ""
 
 
-def replaced(gone: typing.Iterable[Flow], wanted: typing.Iterable[Flow]) -> set[str]:
-    """VLANs into which the way of some flows that go leads no longer, but that of others, in another bridge, does."""
-    old = [(flow.way_into, flow.bridge) for flow in gone if flow.way_into]
-    new = [(flow.way_into, flow.bridge) for flow in wanted if flow.way_into]
-    return {vlan for vlan, bridge in old if any(v == vlan and b != bridge for v, b in new)}
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ipset(Resource):
     """A set of IPv4 prefixes (hash:net) of the node's own namespace."""

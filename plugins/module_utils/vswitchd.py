@@ -23,7 +23,10 @@ def forget_macs(bridges: typing.Iterable[str]) -> None:
     """
     if UnixctlClient is None:
         raise TenantnetError("the Python library ovs is not installed on this node")
-    pid = pathlib.Path(SOCKET.parent, "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
+    try:
+        pid = pathlib.Path(SOCKET.parent, "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
+    except FileNotFoundError as exc:
+        raise TenantnetError("ovs-vswitchd is not running on this node") from exc
     error, client = UnixctlClient.create(str(SOCKET.parent / f"ovs-vswitchd.{pid}.ctl"))
     if error:
         raise TenantnetError("ovs-vswitchd does not answer")

@@ -12,9 +12,10 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel, s6
+from ansible_collections.tenantnet.ovs.plugins.module_utils import kernel, leases, s6
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.daemons import DaemonDriver, FileDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import probe
+from ansible_collections.tenantnet.ovs.plugins.module_utils.netns import Netns
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import STATE_DIR, Daemon, File
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
@@ -164,6 +165,12 @@ def test_an_address_that_passes_to_another_port_is_offered_at_once(network):
     offered = network.ask(second.mac, first.mac)
     assert (offered[0]["message"], offered[0]["address"]) == (OFFER, "192.168.1.11")
     assert offered[1] is None, "whom it does not know any longer"
+
+
+def test_a_lease_of_a_subnet_that_is_gone_is_waited_for_by_nobody(network, tmp_path):
+    (tmp_path / "leases").write_text("0 fa:16:3e:00:00:01 10.77.0.5 * *\n")
+    assert leases.stale(tmp_path)
+    leases.release(Netns(), network.namespace, str(tmp_path))
 
 
 def test_clients_that_renew_while_it_restarts_are_not_turned_away(network):

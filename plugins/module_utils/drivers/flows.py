@@ -18,7 +18,7 @@ from ..changes import Change, line
 from ..errors import TenantnetError
 from ..ovsdb import SOCKET
 from ..run import run
-from ..state import Flow, Key, Resource, cookie, maker, replaced, slices_of
+from ..state import Flow, Key, Resource, cookie, maker, slices_of
 from ..vswitchd import forget_macs
 from . import Context
 
@@ -169,6 +169,13 @@ class FlowDriver:
         if new := [flow for flow in flows if flow not in self._canonical]:
             self._canonical.update(zip(new, _parse(new), strict=True))
         return {self._canonical[flow].key(flow.bridge): (flow, self._canonical[flow]) for flow in flows}
+
+
+def replaced(gone: typing.Iterable[Flow], wanted: typing.Iterable[Flow]) -> set[str]:
+    """VLANs into which the way of some flows that go leads no longer, but that of others, in another bridge, does."""
+    old = [(flow.way_into, flow.bridge) for flow in gone if flow.way_into]
+    new = [(flow.way_into, flow.bridge) for flow in wanted if flow.way_into]
+    return {vlan for vlan, bridge in old if any(v == vlan and b != bridge for v, b in new)}
 
 
 def _parse(flows: typing.Sequence[Flow]) -> list[_Rule]:

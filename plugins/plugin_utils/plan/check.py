@@ -34,8 +34,8 @@ DISTURBING: typing.Final[tuple[Group, ...]] = ("exhaustion",)
 class Check:
     """One thing to measure. `negative`: it is about what must not work; each such measurement has a control.
 
-    `kind` names the function of tests/datapath that measures it, `args` is all that this function needs. `attack` is
-    one of attacks.py that it tries, if any.
+    `kind` names the function of plugin_utils/verify that measures it, `args` is all that this function needs. `attack`
+    is one of attacks.py that it tries, if any.
     """
 
     id: str
