@@ -73,6 +73,6 @@ def _planned(topology: model.Topology, slices: list[str]) -> dict[str, typing.An
         "nodes": {name: to_json(state) for name, state in states.items()},
         "guide": guide.guide(topology),
         "machines": libvirt.machines(topology),
-        "moves": moves.sentences(topology),
+        "moves": moves.moves(topology),
         "checks": [checks.to_json(check) for check in checks.checks(topology, states, slices)],
     }

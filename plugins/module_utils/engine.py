@@ -29,7 +29,7 @@ from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Flow, Key, Link, NodeState, Port, Resource, owner_name
+from .state import KINDS, SLICES, Daemon, File, Flow, Key, Link, NodeState, Port, Resource, owner_name
 
 Pass = typing.Literal["build", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
@@ -108,6 +108,7 @@ class Result:
 
     changes: tuple[Change, ...]
     missing: tuple[Change, ...] = ()  # what pruning alone found not to be built
+    pending: bool = False  # there is something to do for the passes that were not asked for
     interrupted: bool = False  # an earlier run was cut short; this one has converged the node
 
     @property
@@ -174,10 +175,13 @@ def apply_with(
         record.begin(changes, state.deployment)
         _converge(node, before, passes, state.deployment)
     missing = () if "build" in passes else tuple(difference(before, node.desired, "build"))
+    rest = [name for name in PASSES if name not in passes]
+    live = node.read(node.desired) if rest and changes and not check else before
     if not check:
         record.save(state, node.slices)
         record.end(state.deployment)
-    return Result(tuple(changes), missing, interrupted)
+    pending = bool(difference(live, node.desired, *rest))
+    return Result(tuple(changes), missing=missing, pending=pending, interrupted=interrupted)
 
 
 def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass], deployment: str) -> list[Change]:
@@ -210,10 +214,22 @@ def _other_deployment(state: NodeState) -> list[str]:
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
     changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
+    changes += _misled(changes, live[Daemon], goal[Daemon])
     flows = [change for change in changes if change.kind is Flow]
     gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
     vlans = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
     return [change for change in changes if _pass(change, vlans) in passes]
+
+
+def _misled(
+    changes: typing.Sequence[Change], live: dict[Key, Resource], goal: dict[Key, Resource]
+) -> typing.Iterator[Change]:
+    """Daemons that differ in nothing, but may have read what somebody wrote into their files."""
+    files = [change.after for change in changes if isinstance(change.after, File) and not change.after.initial]
+    for key, daemon in live.items():
+        if daemon == goal.get(key) and isinstance(daemon, Daemon) and any(daemon.reads(file) for file in files):
+            again, anew = dataclasses.replace(daemon, reload="unknown"), dataclasses.replace(daemon, restart="unknown")
+            yield Change(again if daemon.reload else anew, daemon)
 
 
 def _pass(change: Change, vlans: typing.Collection[str]) -> Pass:

@@ -286,6 +286,12 @@ class Daemon(Resource):
     def key(self) -> Key:
         return (self.slice, self.name)
 
+    def reads(self, file: File) -> bool:
+        """Whether a file is named in the command, or is in the directory `leases`."""
+        directory = file.path.rpartition("/")[0]
+        inside = bool(directory and self.leases) and self.leases.endswith(f"/{directory}")
+        return self.slice == file.slice and (inside or any(word.endswith(f"/{file.path}") for word in self.command))
+
 
 KINDS: dict[str, type[Resource]] = {
     "modules": Module,

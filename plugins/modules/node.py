@@ -96,6 +96,11 @@ counts:
   returned: always
   type: dict
   sample: {port: 1, flow: 4}
+pending:
+  description: Whether the passes that were not asked for have something to do.
+  returned: always
+  type: bool
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -149,6 +154,7 @@ def report(state: NodeState, result: engine.Result) -> dict[str, object]:
         "changed": result.changed,
         "changes": lines(result.changes),
         "counts": result.counts,
+        "pending": result.pending,
         "diff": {
             "before": result.before,
             "after": result.after,

@@ -94,12 +94,24 @@ machines:
   type: dict
 moves:
   description:
-    - What moves from one node to another, one sentence each. Where there is any, nodes must have run the pass V(prune)
-      of M(tenantnet.ovs.node) before any runs the pass V(start), or else some address would answer at two places.
+    - What moves from one node to another. The pass V(prune) of M(tenantnet.ovs.node) must have run on all nodes that
+      something moves from before the pass V(start) runs on one that it moves to, or else an address would answer at
+      two places.
   returned: success
   type: list
-  elements: str
-  sample: ["demo/instance1:private moves from compute1 to compute2"]
+  elements: dict
+  contains:
+    what:
+      description: The port or floating IP.
+      type: str
+    from:
+      description: Nodes where it may still answer.
+      type: list
+      elements: str
+    to:
+      description: The node where it will be.
+      type: str
+  sample: [{what: "demo/instance1:private", from: [compute1], to: compute2}]
 checks:
   description: What M(tenantnet.ovs.verify) measures to prove the deployment.
   returned: success

@@ -75,7 +75,6 @@ changes:
 """
 
 import importlib.abc
-import importlib.util
 import pathlib
 import pkgutil
 import sys
@@ -85,22 +84,18 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import venv
 from ..module_utils.errors import TenantnetError
-from ..module_utils.lab import guest
-from ..module_utils.services import cli, metadata_agent, metadata_api
 from ..module_utils.state import STATE_DIR, digest
 from ..module_utils.tree import Entry, Tree
 
-#: Commands and the modules whose main() they call. Ansible ships to the node what these two import, and nothing else.
+#: Commands and the modules whose main() they call.
 COMMANDS = {
-    "tenantnet-node": cli,
-    "tenantnet-guest": guest,
-    "tenantnet-metadata-agent": metadata_agent,
-    "tenantnet-metadata-api": metadata_api,
+    "tenantnet-node": "services.cli",
+    "tenantnet-guest": "lab.guest",
+    "tenantnet-metadata-agent": "services.metadata_agent",
+    "tenantnet-metadata-api": "services.metadata_api",
 }
 
 MADE_OF = f"{venv.DIRECTORY.name}/requirements.txt"
-
-PACKAGE = cli.__name__.removesuffix(".services.cli")
 
 SCRIPT = """\
 #!{interpreter}
@@ -114,6 +109,12 @@ raise SystemExit(main())
 """
 
 Files = dict[str, Entry]
+
+
+def _shipped() -> None:
+    """Never called: Ansible ships to the node what a module imports anywhere, and importing all that takes time."""
+    from ..module_utils.lab import guest  # noqa: F401
+    from ..module_utils.services import cli, metadata_agent, metadata_api  # noqa: F401
 
 
 def main() -> None:
@@ -142,28 +143,28 @@ def main() -> None:
 def library() -> Files:
     """Sources of the package that this module came with, be it in Ansible's archive; on the node it is `tenantnet`."""
     files = {"lib/tenantnet/__init__.py": Entry(0o644, b"")}
-    for info in pkgutil.walk_packages(sys.modules[PACKAGE].__path__, f"{PACKAGE}."):
-        path = info.name.removeprefix(f"{PACKAGE}.").replace(".", "/") + ("/__init__.py" if info.ispkg else ".py")
-        files[f"lib/tenantnet/{path}"] = Entry(0o644, source(info.name).encode())
+    for path, text in sources(str(pathlib.Path(venv.__file__).parent)):
+        files[f"lib/tenantnet/{path}"] = Entry(0o644, text.encode())
     return files
 
 
-def source(name: str) -> str:
-    """Text of a Python module."""
-    spec = importlib.util.find_spec(name)
-    loader = spec.loader if spec else None
-    text = typing.cast(importlib.abc.InspectLoader, loader).get_source(name) if loader else None
-    if text is None:
-        raise TenantnetError(f"the source of {name} cannot be read")
-    return text
+def sources(directory: str, below: str = "") -> typing.Iterator[tuple[str, str]]:
+    """Path and text of each Python module of a package's directory, which may be in an archive; none is imported."""
+    for info in pkgutil.iter_modules([directory]):
+        spec = info.module_finder.find_spec(info.name, None)
+        text = typing.cast(importlib.abc.InspectLoader, spec.loader).get_source(info.name) if spec else None
+        if text is None:
+            raise TenantnetError(f"the source of {below}{info.name} cannot be read")
+        yield f"{below}{info.name}{'/__init__.py' if info.ispkg else '.py'}", text
+        if info.ispkg:
+            yield from sources(f"{directory}/{info.name}", f"{below}{info.name}/")
 
 
 def commands(interpreter: str) -> Files:
     """The executables."""
     files: Files = {}
     for name, module in COMMANDS.items():
-        path = module.__name__.removeprefix(f"{PACKAGE}.")
-        script = SCRIPT.format(interpreter=interpreter, state_dir=STATE_DIR, module=path)
+        script = SCRIPT.format(interpreter=interpreter, state_dir=STATE_DIR, module=module)
         files[f"bin/{name}"] = Entry(0o755, script.encode())
     return files
 

@@ -11,6 +11,7 @@ machine of a lab, a virtual machine) is skipped: *not measured* is no success.
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import sys
@@ -22,7 +23,9 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Tenant
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.lab import Lab
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.spec import FABRIC
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, from_json
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.crew import Crew
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.diagnostics import diagnostics
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.kinds import measure
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.outcome import Unmet
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.session import Session
 from testinfra.backend import BACKENDS
@@ -64,6 +67,15 @@ def machines(pytestconfig: pytest.Config) -> Session:
     return Session({host.backend.get_hostname(): host for host in hosts}, pytestconfig.stash[CHECKS])
 
 
+@pytest.fixture(scope="session")
+def crew(machines: Session, request: pytest.FixtureRequest) -> typing.Iterator[Crew]:
+    """Those who measure the checks that were chosen, from the first test that asks on."""
+    chosen = [item.callspec.params["check"] for item in request.session.items if isinstance(item, pytest.Function)]
+    crew = Crew(chosen, functools.partial(measure, machines))
+    yield crew
+    crew.dismiss()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
@@ -73,6 +85,7 @@ def pytest_runtest_makereport(
     check = item.callspec.params.get("check") if hasattr(item, "callspec") else None
     if isinstance(check, Check) and report.when == "call":
         report.user_properties.append(("check", check.id))
+        report.duration = item.funcargs["crew"].outcome(check).seconds  # not how long it was waited for
         if call.excinfo:
             known = isinstance(call.excinfo.value, (Unmet, RuntimeError, TenantnetError, pytest.skip.Exception))
             report.user_properties.append(("message", str(call.excinfo.value) if known else report.longreprtext))

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.kinds import measure
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.crew import Crew
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.outcome import NotMeasured
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.verify.session import Session
 
 
-def test_check(machines: Session, check: Check) -> None:
-    try:
-        measure(machines, check)
-    except NotMeasured as reason:
-        pytest.skip(f"not measured: {reason}")
+def test_check(machines: Session, crew: Crew, check: Check) -> None:
+    error = crew.outcome(check).error
+    if isinstance(error, NotMeasured):
+        pytest.skip(f"not measured: {error}")
+    if error:
+        raise error

@@ -58,9 +58,9 @@ class Deployment:
         assert old in text, f"{path} does not contain {old!r}"
         file.write_text(text.replace(old, new))
 
-    def start(self, *playbooks: str, args: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        """ansible-playbook as people run it, from the checkout."""
-        paths = [str(ROOT / "playbooks" / f"{name}.yml") for name in playbooks]
+    def start(self, *playbooks: str | pathlib.Path, args: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """ansible-playbook as people run it, from the checkout, with its playbooks by name or another one by path."""
+        paths = [str(p) if isinstance(p, pathlib.Path) else str(ROOT / "playbooks" / f"{p}.yml") for p in playbooks]
         return subprocess.Popen(
             [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.hosts), *paths, *args],
             cwd=ROOT,
@@ -72,7 +72,7 @@ class Deployment:
             start_new_session=True,
         )
 
-    def run(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:
+    def run(self, *playbooks: str | pathlib.Path, args: tuple[str, ...] = ()) -> Output:
         """Run to the end, whatever it is."""
         process = self.start(*playbooks, args=args)
         try:
@@ -83,7 +83,7 @@ class Deployment:
             raise
         return Output(process.returncode, text)
 
-    def succeed(self, *playbooks: str, args: tuple[str, ...] = ()) -> Output:
+    def succeed(self, *playbooks: str | pathlib.Path, args: tuple[str, ...] = ()) -> Output:
         output = self.run(*playbooks, args=args)
         assert output.code == 0, output.text
         return output

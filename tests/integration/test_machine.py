@@ -33,14 +33,26 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Deploy
     web = "security_groups: [default, web]}\n"
     deployment.edit("topology/projects/demo.yml", web, web + MORE)
     try:
-        deployment.succeed("lab", "site")
+        deployment.succeed("lab")
         yield deployment
     finally:
         deployment.succeed("destroy")
 
 
-def test_a_real_machine_gets_all_that_it_was_promised(deployed: Deployment, tmp_path: pathlib.Path) -> None:
-    tiny_guest.build(tmp_path)
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Directory of the machine's kernel and initial disk."""
+    directory = tmp_path_factory.mktemp("image")
+    tiny_guest.build(directory)
+    return directory
+
+
+@pytest.mark.parametrize("firewall", ["iptables_hybrid", "openvswitch"])
+def test_a_real_machine_gets_all_that_it_was_promised(deployed: Deployment, image: pathlib.Path, firewall: str) -> None:
+    guests = "      tenantnet_guests: false\n"
+    hosts = re.sub(r" +tenantnet_firewall: .*\n", "", deployed.hosts.read_text())
+    deployed.hosts.write_text(hosts.replace(guests, f"{guests}      tenantnet_firewall: {firewall}\n"))
+    deployed.succeed("site")
     told = deployed.succeed("machines").text
     domain = ElementTree.fromstring(re.search(r"<domain>.*?</domain>", told, re.DOTALL)[0])
     entries = {entry.get("name"): entry.text for entry in domain.iter("entry")}
@@ -49,10 +61,11 @@ def test_a_real_machine_gets_all_that_it_was_promised(deployed: Deployment, tmp_
     assert tap.get("managed") == "no"
     assert mtu.get("size") == "1450"
     machine = (tap.get("dev"), mac.get("address"), entries["uuid"])
-    with tiny_guest.running(deployed.machine("compute1"), tmp_path, *machine) as said:
+    with tiny_guest.running(deployed.machine("compute1"), image, *machine) as said:
         until(lambda: "@@ READY" in said(), "the machine to be ready", tiny_guest.SECONDS)
         lines = dict(re.findall(r"@@ (\S+) ?(.*?)\r?\n", said()))
         page = deployed.node("outside", "curl", "--silent", "--max-time", "10", "http://203.0.113.102/").stdout
+        closed = deployed.node("outside", "curl", "--silent", "--max-time", "1", "http://203.0.113.102:81/")
         pinged = deployed.node("outside", "ping", "-c", "3", "-W", "3", "203.0.113.102")
     assert lines["ID"].startswith("i-")
     assert lines == {
@@ -67,5 +80,6 @@ def test_a_real_machine_gets_all_that_it_was_promised(deployed: Deployment, tmp_
         "READY": "",
     }
     assert page == lines["ID"], "TCP from outside, through the floating IP"
+    assert closed.returncode == 28, "its own firewall is none: what no rule opens is silent, and not refused"
     assert pinged.returncode == 0
     assert not deployed.succeed("site").changed, "the machine has changed nothing of what is ours"

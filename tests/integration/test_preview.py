@@ -61,11 +61,11 @@ class Site:
         user = ["setpriv", f"--reuid={self.member}", f"--regid={self.member}", "--clear-groups"] if member else []
         command = [*user, str(PLAYBOOK), "-i", str(self.directory / "hosts.yml"), str(playbook), *args]
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        home = str(self.home if member else self.directory)
+        home = str(self.home if member else self.directory)  # nothing of whoever runs the tests, nor of its Ansible
         return subprocess.run(
             command,
             cwd=ROOT,
-            env={**environment, "HOME": home},
+            env={**environment, "HOME": home, "ANSIBLE_HOME": f"{home}/.ansible"},
             text=True,
             capture_output=True,
             timeout=120,

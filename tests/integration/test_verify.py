@@ -10,27 +10,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pathlib
 import re
 import subprocess
+import sys
 import time
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.action.verify import chosen
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, from_json, to_json
 
-from .deployment import Deployment
+from .deployment import ROOT, Deployment
 from .streams import Enter, server, stream
 
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What is taken away on a node, and which of the checks of some groups must fail: these and no others."""
+    """What is taken away on a node, and which of the checks of some groups must fail: these and no others.
+
+    Asked are the checks of that node; of a network node's, who serves all the others, those of all nodes.
+    """
 
     name: str
     commands: tuple[str, ...]
     groups: tuple[str, ...]
     noticed: tuple[str, ...]  # words of titles
     node: str = "compute1"
-    playbook: str = "verify"
+    attack: bool = False  # the checks of playbooks/attack.yml are asked
 
     def __str__(self) -> str:
         return self.name
@@ -40,6 +47,16 @@ FLOWS = "for p in $(ovs-vsctl list-ports br-int | grep qvo); do ovs-ofctl --name
 ROUTERS = "for r in $(ip netns list | grep -o 'qrouter-[^ ]*'); do ip netns exec $r sh -c '{}'; done"
 DHCP = "for n in $(ip netns list | grep -o 'qdhcp-[^ ]*'); do ip netns exec $n {}; done"
 DEVICES = "for d in $(ls /sys/class/net | grep {}); do {}; done"
+PLANNED = """\
+- hosts: controllers
+  gather_facts: false
+  tasks:
+    - tenantnet.ovs.plan: {{topology: "{{{{ tenantnet_topology }}}}", write_lock: false}}
+      register: plan
+    - ansible.builtin.copy: {{content: "{{{{ plan.checks | to_json }}}}", dest: "{directory}/planned.json"}}
+      delegate_to: localhost
+      connection: local
+"""
 OTHER_TYPES = ("what is neither IPv4 nor ARP", "RARP", "LLDP")
 
 FAULTS = (
@@ -206,7 +223,7 @@ FAULTS = (
         ("nft delete table bridge tenantnet-sg",),
         ("spoofing", "security"),
         ("a packet with a forged address in SNAP", "in SNAP"),
-        playbook="attack",
+        attack=True,
     ),
     Fault(
         "tags of VLAN 0 are taken off",
@@ -222,7 +239,7 @@ FAULTS = (
         ),
         ("exhaustion",),
         ("source MACs",),
-        playbook="attack",
+        attack=True,
     ),
     Fault(
         "routers go the way that a packet asks for",
@@ -230,7 +247,7 @@ FAULTS = (
         ("security",),
         ("by a source route through",),
         node="network",
-        playbook="attack",
+        attack=True,
     ),
     Fault(
         "metadata proxies answer by their own port",
@@ -238,7 +255,7 @@ FAULTS = (
         ("node",),
         ("from the metadata proxy of",),
         node="network",
-        playbook="attack",
+        attack=True,
     ),
     Fault(
         "DHCP servers believe whoever asks",
@@ -246,7 +263,7 @@ FAULTS = (
         ("leases",),
         ("is offered nothing in the name of",),
         node="network",
-        playbook="attack",
+        attack=True,
     ),
     Fault(
         "the openvswitch firewall believes everybody",
@@ -266,7 +283,7 @@ FAULTS = (
             "one from another port than a DHCP server's",
         ),
         node="compute2",
-        playbook="attack",
+        attack=True,
     ),
 )
 
@@ -274,6 +291,27 @@ FAULTS = (
 @pytest.fixture
 def deployed(rich: Deployment) -> Deployment:
     return rich
+
+
+@pytest.fixture(scope="module")
+def planned(rich: Deployment, tmp_path_factory: pytest.TempPathFactory) -> list[Check]:
+    """All checks of the plan."""
+    directory = tmp_path_factory.mktemp("planned")
+    (directory / "planned.yml").write_text(PLANNED.format(directory=directory))
+    rich.succeed(directory / "planned.yml")
+    return [from_json(check) for check in json.loads((directory / "planned.json").read_text())]
+
+
+def failures(deployed: Deployment, checks: list[Check], directory: pathlib.Path) -> dict[str, str]:
+    """Titles and messages of the checks that fail: measured as playbooks/verify.yml does it."""
+    (directory / "checks.json").write_text(json.dumps([to_json(check) for check in checks]))
+    options = [f"--checks={directory / 'checks.json'}", f"--report={directory / 'report'}", f"--lab={deployed.lab}"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib", *options]
+    said = subprocess.run([*command, str(ROOT / "tests/datapath")], capture_output=True, text=True, check=False)
+    results = [json.loads(line) for line in (directory / "report").read_text().splitlines()]
+    assert [result["outcome"] in ("passed", "failed") for result in results] == [True] * len(checks), said.stdout
+    titles = {check.id: check.title for check in checks}
+    return {titles[result["id"]]: result["message"] for result in results if result["outcome"] == "failed"}
 
 
 def test_everything_is_measured_and_right(deployed: Deployment) -> None:
@@ -303,18 +341,19 @@ def test_nodes_that_were_told_may_flood_and_learn_and_the_other_way_round(deploy
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_a_fault_is_noticed(deployed: Deployment, fault: Fault) -> None:
+def test_a_fault_is_noticed(deployed: Deployment, planned: list[Check], fault: Fault, tmp_path: pathlib.Path) -> None:
     for command in fault.commands:
         done = deployed.node(fault.node, "sh", "-ec", command)
         assert done.returncode == 0, done.stderr
-    output = deployed.run(fault.playbook, args=("-e", json.dumps({"tenantnet_verify_groups": fault.groups})))
+    asked = chosen(planned, fault.groups, fault.attack)
+    near = [check for check in asked if check.node == fault.node or fault.node == "network"]
+    failed = failures(deployed, near, tmp_path)
     restored = deployed.node(fault.node, "/var/lib/tenantnet/bin/tenantnet-node", "restore")
     assert "was changed" in restored.stdout, restored
-    failed = [line for line in output.text.splitlines() if "✗" in line and "NOT BLOCKED" not in line]
     for words in fault.noticed:
-        assert any(words in line for line in failed), output.text
-    strange = [line for line in failed if not any(words in line for words in fault.noticed)]
-    assert not strange, output.text
+        assert any(words in title for title in failed), (words, failed)
+    strange = {title: why for title, why in failed.items() if not any(words in title for words in fault.noticed)}
+    assert not strange
 
 
 MOVES = (

@@ -8,15 +8,16 @@ with the address are born dead at the new place (see `Port.late`).
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Collection, Iterator
 
 from ...module_utils.errors import TenantnetError
 from ..topology import model
 
 
-def sentences(topology: model.Topology) -> list[str]:
-    """One sentence for each port and floating IP that moves."""
-    return [f"{what} moves from {', '.join(old)} to {new}" for what, old, new in _moving(topology)]
+def moves(topology: model.Topology) -> list[dict[str, typing.Any]]:
+    """Each port and floating IP that moves: what it is, the nodes where it may answer still, and where it goes."""
+    return [{"what": what, "from": list(old), "to": new} for what, old, new in _moving(topology)]
 
 
 def check(topology: model.Topology, hosts: Collection[str]) -> None:

@@ -50,16 +50,17 @@ class Session:
     def __init__(self, hosts: Mapping[str, Host], checks: Sequence[Check]) -> None:
         self.hosts, self.checks = hosts, checks
         self._results: dict[Hashable, typing.Any] = {}
-        self._installing = threading.Lock()
+        self._guards: dict[Hashable, threading.Lock] = {}
 
     def once(self, key: Hashable, measure: Callable[[], T]) -> T:
         """The result of an experiment that several checks read; an error of it is an error for each of them."""
-        if key not in self._results:
-            try:
-                self._results[key] = measure()
-            except Exception as exc:
-                self._results[key] = exc
-        result = self._results[key]
+        with self._guards.setdefault(key, threading.Lock()):  # who comes second waits
+            if key not in self._results:
+                try:
+                    self._results[key] = measure()
+                except Exception as exc:
+                    self._results[key] = exc
+            result = self._results[key]
         if isinstance(result, Exception):
             raise result
         return typing.cast("T", result)
@@ -105,8 +106,7 @@ class Session:
         return collect
 
     def _probe(self, place: Json, *argv: str) -> Json:
-        with self._installing:
-            program = self.once(("probe", place["node"]), lambda: self._install(place["node"]))
+        program = self.once(("probe", place["node"]), lambda: self._install(place["node"]))
         words = f"probe {argv[2] if argv[0] == 'start' else argv[0]}"
         result: Json = json.loads(self.output(place, *PYTHON, program, *argv, words=words))
         if argv[0] in ("start", "collect") and "error" in result:

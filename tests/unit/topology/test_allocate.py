@@ -113,12 +113,12 @@ def test_an_address_leaves_its_old_place_before_it_answers_at_the_new_one(plan):
     pinned = plan(project((0, "a"), (2, "b")))[1]
     wanted = project((1, "a"), (2, "b"))
     moved, after = plan(wanted, pinned)
-    assert moves.sentences(moved) == ["demo/a:private moves from compute1 to compute2"]
+    assert moves.moves(moved) == [{"what": "demo/a:private", "from": ["compute1"], "to": "compute2"}]
     assert plan(wanted, after)[0] == moved  # a run that failed moves it as well
     moves.check(moved, ["compute1", "compute2"])
     with pytest.raises(TenantnetError, match="may still answer on compute1, which this run leaves out"):
         moves.check(moved, ["compute2"])
-    assert not moves.sentences(plan(wanted, lock.confirmed(after, ["compute1"]))[0])
+    assert not moves.moves(plan(wanted, lock.confirmed(after, ["compute1"]))[0])
 
 
 def test_an_address_that_passes_to_another_port_leaves_the_first_one(plan):
@@ -126,7 +126,7 @@ def test_an_address_that_passes_to_another_port_leaves_the_first_one(plan):
     first["instances"]["a"]["ports"][0]["fixed_ip"] = "10.0.0.99"
     second["instances"]["b"]["ports"][0]["fixed_ip"] = "10.0.0.99"
     passed = plan(second, plan(first)[1])[0]
-    assert moves.sentences(passed) == ["demo/b:private moves from compute1 to compute2"]
+    assert moves.moves(passed) == [{"what": "demo/b:private", "from": ["compute1"], "to": "compute2"}]
 
 
 def test_no_value_is_given_out_twice_whatever_happens(plan):
