@@ -13,15 +13,15 @@ import json
 import pathlib
 import re
 import subprocess
-import sys
 import time
 
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.action.verify import chosen
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
-from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, from_json, to_json
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, from_json
 
-from .deployment import ROOT, Deployment
+from .deployment import Deployment
+from .measured import failures
 from .streams import Enter, server, stream
 
 
@@ -300,18 +300,6 @@ def planned(rich: Deployment, tmp_path_factory: pytest.TempPathFactory) -> list[
     (directory / "planned.yml").write_text(PLANNED.format(directory=directory))
     rich.succeed(directory / "planned.yml")
     return [from_json(check) for check in json.loads((directory / "planned.json").read_text())]
-
-
-def failures(deployed: Deployment, checks: list[Check], directory: pathlib.Path) -> dict[str, str]:
-    """Titles and messages of the checks that fail: measured as playbooks/verify.yml does it."""
-    (directory / "checks.json").write_text(json.dumps([to_json(check) for check in checks]))
-    options = [f"--checks={directory / 'checks.json'}", f"--report={directory / 'report'}", f"--lab={deployed.lab}"]
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib", *options]
-    said = subprocess.run([*command, str(ROOT / "tests/datapath")], capture_output=True, text=True, check=False)
-    results = [json.loads(line) for line in (directory / "report").read_text().splitlines()]
-    assert [result["outcome"] in ("passed", "failed") for result in results] == [True] * len(checks), said.stdout
-    titles = {check.id: check.title for check in checks}
-    return {titles[result["id"]]: result["message"] for result in results if result["outcome"] == "failed"}
 
 
 def test_everything_is_measured_and_right(deployed: Deployment) -> None:

@@ -65,17 +65,18 @@ def reach(opened: list[str], closed: list[str]) -> Json:
 
 
 def test_what_is_open_is_open(pair: Session) -> None:
-    measure(pair, check("open", **reach(["icmp", "tcp/22", "udp/53"], [])))
+    measure(pair, check("open", **reach(["icmp", "tcp/22", "udp/53", "ip/253", "ip/vrrp"], [])))
 
 
 def test_an_open_port_is_not_closed(pair: Session) -> None:
-    with pytest.raises(Unmet, match="tcp/23, udp/54"):
-        measure(pair, check("closed", negative=True, **reach([], ["tcp/23", "udp/54"])))
+    with pytest.raises(Unmet, match="ip/253, tcp/23, udp/54"):
+        measure(pair, check("closed", negative=True, **reach([], ["tcp/23", "udp/54", "ip/253"])))
 
 
 def test_a_dropped_port_is_closed_and_not_open(pair: Session) -> None:
     inside(B, "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "23", "-j", "DROP")
-    args = reach(["tcp/22"], ["tcp/23"])
+    inside(B, "iptables", "-t", "raw", "-A", "PREROUTING", "-p", "vrrp", "-j", "DROP")  # before raw sockets see it
+    args = reach(["tcp/22"], ["tcp/23", "ip/vrrp"])
     measure(pair, check("open", **args))
     measure(pair, check("closed", negative=True, **args))
     pair = Session(pair.hosts, [])

@@ -49,6 +49,7 @@ def checks(topology: model.Topology) -> Iterator[Check]:
     """Everything that port security and the node must drop."""
     for port in places.instance_ports(topology):
         yield from _spoofing(topology, port)
+        yield from _permitted(topology, port)
         yield from _node_hidden(topology, port)
     for router in sorted(topology.routers.values(), key=lambda r: r.label):
         yield from _from_outside(topology, router)
@@ -170,6 +171,40 @@ def _spoofing(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         )
 
 
+def _permitted(topology: model.Topology, port: model.Port) -> Iterator[Check]:
+    """What a port may say beside its own addresses: of allowed address pairs; anything, where port security is off."""
+    receivers, free = witnesses(topology, port), free_address(topology, port)
+    if not receivers or free is None:
+        return
+    me, anchor = places.of(topology, port), receivers[0]
+    if port.port_security_enabled:
+        pairs = [(_first(pair.ip_address), pair.mac_address) for pair in port.allowed_address_pairs]
+    else:
+        pairs = [(free, FORGED_MAC)]
+    for ip, mac in pairs:
+        other = {**me, "ip": ip, "mac": mac}
+        frames = [arp(f"pair-{ip}", other, ip)]
+        if may_send(topology, port, anchor, ip):
+            frames.append(udp(f"pair-ip-{ip}", other, anchor["mac"], anchor["ip"]))
+        for frame in frames:
+            at = list(range(len(receivers))) if "arp_op" in frame else [0]
+            yield Check(
+                id=f"permitted.{me['label']}.{frame['token']}",
+                title=f"{me['label']} may send {'ARP' if 'arp_op' in frame else 'packets'} as {ip}, {mac}",
+                group="switching",
+                node=port.node,
+                kind="frame",
+                args=frame_args(me, receivers, frame, frame, control_at=at, never_at=[]),
+                requires_guest=True,
+            )
+
+
+def _first(prefix: str) -> str:
+    """The first address of a prefix that a machine can have."""
+    network = ipaddress.IPv4Network(prefix)
+    return str(next(iter(network.hosts())))
+
+
 Forged = tuple[str, str, Frame]  # the attack, the frame in words, the frame
 
 
@@ -261,11 +296,11 @@ def witnesses(topology: model.Topology, port: model.Port) -> list[Place]:
     return [places.of(topology, p) for p in (*infrastructure[:2], *here, *there)]
 
 
-def may_send(topology: model.Topology, port: model.Port, anchor: Place) -> bool:
-    """Whether the honest datagram leaves its sender and enters the anchor."""
+def may_send(topology: model.Topology, port: model.Port, anchor: Place, address: str = "") -> bool:
+    """Whether the honest datagram leaves its sender, as its first address or another one, and enters the anchor."""
     there = next((p for p in topology.ports.values() if p.mac == anchor["mac"] and p.network == port.network), None)
-    ends = Side(address=port.fixed_ips[0].address, port=port), Side(address=anchor["ip"], port=there)
-    return allows(topology, *ends, Service(protocol="udp", port=DISCARD))
+    me = Side(address=address or port.fixed_ips[0].address, port=port)
+    return allows(topology, me, Side(address=anchor["ip"], port=there), Service(protocol="udp", port=DISCARD))
 
 
 def free_address(topology: model.Topology, port: model.Port) -> str | None:
@@ -274,8 +309,10 @@ def free_address(topology: model.Topology, port: model.Port) -> str | None:
     taken = {ip.address for p in topology.ports.values() if p.network == port.network for ip in p.fixed_ips}
     taken.add(str(subnet.gateway_ip))
     net = ipaddress.IPv4Network(subnet.cidr)
-    candidates = (str(net[-index]) for index in range(2, min(net.num_addresses - 1, len(taken) + 3)))
-    return next((a for a in candidates if a not in taken), None)
+    ports = (p for p in topology.ports.values() if p.network == port.network)
+    pairs = [ipaddress.IPv4Network(pair.ip_address) for p in ports for pair in p.allowed_address_pairs]
+    candidates = (net[-index] for index in range(2, net.num_addresses - 1))
+    return next((str(a) for a in candidates if str(a) not in taken and not any(a in pair for pair in pairs)), None)
 
 
 def _node_hidden(topology: model.Topology, port: model.Port) -> Iterator[Check]:

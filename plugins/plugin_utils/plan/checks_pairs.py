@@ -15,11 +15,13 @@ from ..topology import model
 from . import checks_places as places
 from .check import Check, Group
 from .checks_places import Place
-from .verdict import Service, Side, allows, reaches
+from .rules import WITH_PORTS
+from .verdict import Service, Side, allows, leaves, reaches
 
 BULK = 20000  # bytes over each TCP connection: more than one full segment
 TCP_PORTS = (22, 80, 8080)  # always asked, beside the borders of each rule
 UDP_PORTS = (53,)
+EXPERIMENTAL = ("253", "254")  # protocols for experiments (RFC 3692), one for each direction between two ports
 DHCP_PORTS = (67, 68)  # the guest's own client listens there
 MAX_PORTS = 12
 
@@ -105,9 +107,17 @@ def _expected(topology: model.Topology, of: Pair, asked: str, seen: str) -> tupl
         lands = of.lands.get(service) if of.lands is not None else service
         if lands and of.routed and reaches(topology, source, destination, lands):
             opened.append(str(service))
-        elif not (lands and of.routed and allows(topology, source, destination, lands)):
+        elif lands and of.routed and allows(topology, source, destination, lands):
+            continue  # it arrives, and its answer does not
+        elif not (_both_ways(topology, of, service) and leaves(topology, destination, source, service)):
             closed.append(str(service))
     return opened, closed
+
+
+def _both_ways(topology: model.Topology, of: Pair, service: Service) -> bool:
+    """Whether a protocol without ports is asked for in both directions: then what is not allowed may be an answer."""
+    itself = of.source_port == of.port and service.protocol in EXPERIMENTAL
+    return of.source_port is not None and (itself or service.protocol in _named(topology, of))
 
 
 def _distance(source: Place, destination: Place, same_network: bool) -> str:
@@ -126,19 +136,32 @@ def _listed(services: list[str]) -> str:
 
 
 def _services(topology: model.Topology, of: Pair) -> list[Service]:
-    """ICMP echo, a few ports, and both sides of the borders of every rule; of forwarded ports, theirs."""
+    """ICMP echo, some ports and protocols, both sides of the borders of every rule; of forwarded ports, theirs."""
     if of.lands is not None:
         return _borders(of.lands)
     asked = {"tcp": set(TCP_PORTS), "udp": set(UDP_PORTS)}
-    for port in (p for p in (of.source_port, of.port) if p):
-        for rule in (r for g in port.security_groups for r in topology.security_groups[g].rules):
-            if rule.protocol in asked and rule.port_range:
-                first, last = rule.port_range
-                asked[rule.protocol] |= {n for n in (first - 1, first, last, last + 1) if 0 < n < 65536}
+    for rule in _rules(topology, of):
+        if rule.protocol in asked and rule.port_range:
+            first, last = rule.port_range
+            asked[rule.protocol] |= {n for n in (first - 1, first, last, last + 1) if 0 < n < 65536}
+    way = EXPERIMENTAL[bool(of.source_port and of.source_port.id > of.port.id)]
     return [
         Service(protocol="icmp"),
         *(Service(protocol=p, port=n) for p in asked for n in sorted(asked[p] - set(DHCP_PORTS))[:MAX_PORTS]),
+        *(Service(protocol=p) for p in sorted({way, *_named(topology, of)})),
     ]
+
+
+def _rules(topology: model.Topology, of: Pair) -> Iterator[model.Rule]:
+    """The rules of both ends."""
+    groups = (group for port in (of.source_port, of.port) if port for group in port.security_groups)
+    return (rule for group in groups for rule in topology.security_groups[group].rules)
+
+
+def _named(topology: model.Topology, of: Pair) -> set[str]:
+    """Protocols that rules of the two name, as far as they are asked for without ports."""
+    named = {rule.protocol for rule in _rules(topology, of) if rule.protocol}
+    return named - {"0", "icmp", "tcp", "udp", *WITH_PORTS}
 
 
 def _borders(lands: Mapping[Service, Service]) -> list[Service]:

@@ -27,21 +27,27 @@ class Side:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What is asked for: an ICMP echo ("icmp"), a port of "tcp" or "udp", or any other protocol by its name."""
+    """What is asked for: an ICMP echo ("icmp"), a port of "tcp" or "udp", or a protocol by its name or number."""
 
     protocol: str
     port: int | None = None
     icmp_type: int = ECHO_REQUEST
 
     def __str__(self) -> str:
-        return self.protocol if self.port is None else f"{self.protocol}/{self.port}"
+        if self.port is None:
+            return self.protocol if self.protocol == "icmp" else f"ip/{self.protocol}"
+        return f"{self.protocol}/{self.port}"
 
 
 def allows(topology: model.Topology, source: Side, destination: Side, service: Service) -> bool:
     """Whether it leaves the source and enters the destination."""
-    return _passes(topology, source.port, "egress", destination.address, service) and _passes(
-        topology, destination.port, "ingress", source.address, service
-    )
+    enters = _passes(topology, destination.port, "ingress", source.address, service)
+    return enters and leaves(topology, source, destination, service)
+
+
+def leaves(topology: model.Topology, source: Side, destination: Side, service: Service) -> bool:
+    """Whether it leaves the source, whatever becomes of it."""
+    return _passes(topology, source.port, "egress", destination.address, service)
 
 
 def reaches(topology: model.Topology, source: Side, destination: Side, service: Service) -> bool:

@@ -23,7 +23,7 @@ PROTOCOLS: typing.Final = {
     50: "esp", 51: "ah", 58: "ipv6-icmp", 89: "ospf", 94: "ipip", 112: "vrrp", 113: "113", 115: "l2tp", 132: "sctp",
     136: "udplite", 137: "mpls-in-ip",
 }  # fmt: skip
-_NUMBERS = {name: number for number, name in PROTOCOLS.items()} | {"ipip": 4, "pgm": 113}
+NUMBERS = {name: number for number, name in PROTOCOLS.items()} | {"ipip": 4, "pgm": 113}
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
 _DEVICE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
@@ -169,13 +169,13 @@ def _protocol(value: object) -> str | None:
         raise _not(value, "a protocol", "write a name such as tcp, or a number from 0 to 255")
     if text in ("any", "0"):
         return None
-    if not text.isdigit() and text not in _NUMBERS:
+    if not text.isdigit() and text not in NUMBERS:
         raise _not(
             value,
             "a protocol",
-            suggest(text, sorted(_NUMBERS)) or "write a name such as tcp, or a number from 0 to 255",
+            suggest(text, sorted(NUMBERS)) or "write a name such as tcp, or a number from 0 to 255",
         )
-    number = int(text) if text.isdigit() else _NUMBERS[text]
+    number = int(text) if text.isdigit() else NUMBERS[text]
     return PROTOCOLS.get(number, str(number))
 
 

@@ -37,7 +37,7 @@ class Crew:
         self._busy: list[frozenset[str]] = []
         self._changed = threading.Condition()
         self._outcomes: dict[str, Future[Outcome]] = {check.id: Future() for check in checks}
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(WORKERS)]
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _number in range(WORKERS)]
         for thread in self._threads:
             thread.start()
 

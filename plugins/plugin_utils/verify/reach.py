@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable
 
 from ..plan.check import Check
+from ..topology.words import NUMBERS
 from .frames import GRACE, PATIENCE, arp_replies
 from .outcome import Unmet
 from .session import Json, Session, where
@@ -95,7 +96,7 @@ def _ask(session: Session, args: Json) -> tuple[dict[str, Json], set[str]]:
     services, lands = [*args["open"], *args["closed"]], args.get("lands", {})
     heard = {service: lands.get(service, service) for service in services}
     source, destination = args["source"], args["destination"]
-    collect = session.start(destination, "listen", nonce=uuid.uuid4().hex, seconds=15, **_ports(heard.values()))
+    collect = session.start(destination, "listen", nonce=uuid.uuid4().hex, seconds=15, **_asked(heard.values()))
     try:
         answers = session.probe(
             source,
@@ -105,20 +106,23 @@ def _ask(session: Session, args: Json) -> tuple[dict[str, Json], set[str]]:
             icmp="icmp" in services,
             bytes=args["bytes"],
             seconds=SECONDS,
-            **_ports(services),
+            **_asked(services),
         )
     finally:
         arrived = {seen["port"] for seen in collect(stop=True)["seen"]}
     return answers, {service for service, port in heard.items() if port in arrived}
 
 
-def _ports(services: Iterable[str]) -> dict[str, list[int]]:
-    """tcp/22, udp/53 -> the numbers by protocol."""
+def _asked(services: Iterable[str]) -> dict[str, list[int] | dict[str, int]]:
+    """tcp/22, udp/53, ip/vrrp -> the ports by protocol, and the numbers of other protocols."""
     ports: dict[str, set[int]] = {"tcp": set(), "udp": set()}
-    for protocol, _slash, port in (service.partition("/") for service in services):
-        if port:
-            ports[protocol].add(int(port))
-    return {protocol: sorted(numbers) for protocol, numbers in ports.items()}
+    raw: dict[str, int] = {}
+    for protocol, _slash, name in (service.partition("/") for service in services):
+        if protocol == "ip":
+            raw[f"ip/{name}"] = int(name) if name.isdigit() else NUMBERS[name]
+        elif name:
+            ports[protocol].add(int(name))
+    return {**{protocol: sorted(numbers) for protocol, numbers in ports.items()}, "raw": raw}
 
 
 def leaving(session: Session, check: Check) -> None:

@@ -18,11 +18,15 @@ from .frames import Json, checksum
 from .raw import Stop
 
 IP_PKTINFO, IP_MTU_DISCOVER, IP_PMTUDISC_DO = 8, 10, 2  # <linux/in.h>
+ASKED = b"x"  # what requests are made of
 IN_PKTINFO = struct.Struct("i4s4s")  # struct in_pktinfo of ip(7): interface, local address, address of the header
 
 
 def listen(args: Json, ready: Callable[[], None]) -> Json:
-    """Servers on `tcp` and `udp` ports: each tells a client the `nonce`, the client's address, and how much it sent."""
+    """Servers on `tcp` and `udp` ports, and for other protocols, `raw`, whose numbers have names.
+
+    Each tells a client the `nonce`, the client's address, and how much it sent.
+    """
     servers: dict[socket.socket, str] = {}
     in_use = []
     for protocol, kind in (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)):
@@ -39,20 +43,29 @@ def listen(args: Json, ready: Callable[[], None]) -> Json:
             else:  # an answer comes from the address that was asked, be it a machine's second one
                 server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
             servers[server] = f"{protocol}/{port}"
+    for name, number in args.get("raw", {}).items():
+        server = socket.socket(socket.AF_INET, socket.SOCK_RAW, number)
+        server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        servers[server] = name
     ready()
     seen: list[Json] = []
     end = time.monotonic() + args["seconds"]
     with contextlib.suppress(Stop):
         while (left := end - time.monotonic()) > 0:
             for server in select.select(list(servers), [], [], left)[0]:
-                seen.append({"port": servers[server], **_serve(server, args["nonce"])})
+                if served := _serve(server, args["nonce"]):
+                    seen.append({"port": servers[server], **served})
     return {"seen": seen, "in_use": in_use}
 
 
-def _serve(server: socket.socket, nonce: str) -> Json:
-    if server.type == socket.SOCK_DGRAM:
+def _serve(server: socket.socket, nonce: str) -> Json | None:
+    if server.type != socket.SOCK_STREAM:
         data, control, _flags, peer = server.recvmsg(65535, socket.CMSG_SPACE(IN_PKTINFO.size))
-        _interface, asked, _header = IN_PKTINFO.unpack(control[0][2])
+        if server.type == socket.SOCK_RAW:
+            data = data[_header(data) :]
+            if not data.startswith(ASKED):  # an answer: a raw socket gets those for others on its machine, too
+                return None
+        _interface, asked, _of_header = IN_PKTINFO.unpack(control[0][2])
         source = [(socket.IPPROTO_IP, IP_PKTINFO, IN_PKTINFO.pack(0, asked, bytes(4)))]
         server.sendmsg([json.dumps({"nonce": nonce, "peer": peer[0], "bytes": len(data)}).encode()], source, 0, peer)
         return {"peer": peer[0], "bytes": len(data)}
@@ -66,16 +79,22 @@ def _serve(server: socket.socket, nonce: str) -> Json:
     return {"peer": peer[0], "bytes": got}
 
 
+def _header(packet: bytes) -> int:
+    """Length of the IPv4 header that raw sockets show, in bytes."""
+    return (packet[0] & 15) * 4
+
+
 def reach(args: Json, ready: Callable[[], None]) -> Json:
-    """Ask `address` on all `tcp` and `udp` ports and by `icmp` echo at once; each answer, or why there was none."""
-    asked = [("tcp", p) for p in args.get("tcp", ())] + [("udp", p) for p in args.get("udp", ())]
-    asked += [("icmp", 0)] if args.get("icmp") else []
+    """Ask `address` at once on `tcp` and `udp` ports, by `icmp` echo, by `raw` protocols: each answer, or why none."""
+    asked = {f"{protocol}/{port}": (protocol, port) for protocol in ("tcp", "udp") for port in args.get(protocol, ())}
+    asked |= {name: ("raw", number) for name, number in args.get("raw", {}).items()}
+    asked |= {"icmp": ("icmp", 0)} if args.get("icmp") else {}
     answers: Json = {}
 
-    def ask(protocol: str, port: int) -> None:
-        answers[f"{protocol}/{port}" if port else protocol] = _ask(args, protocol, port)
+    def ask(name: str, protocol: str, number: int) -> None:
+        answers[name] = _ask(args, protocol, number)
 
-    threads = [threading.Thread(target=ask, args=one) for one in asked]
+    threads = [threading.Thread(target=ask, args=(name, *how)) for name, how in asked.items()]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -86,12 +105,13 @@ def reach(args: Json, ready: Callable[[], None]) -> Json:
 def _ask(args: Json, protocol: str, port: int) -> Json:
     if protocol == "icmp":
         return ping({"size": 84, "count": 1, **args}, lambda: None)
-    payload, source = b"x" * args.get("bytes", 1), (args.get("source", ""), 0)
+    payload, source = ASKED * args.get("bytes", 1), (args.get("source", ""), 0)
     try:
         if protocol == "tcp":
             connection = socket.create_connection((args["address"], port), args["seconds"], source)
         else:
-            connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            kind = (socket.SOCK_DGRAM,) if protocol == "udp" else (socket.SOCK_RAW, port)
+            connection = socket.socket(socket.AF_INET, *kind)
             connection.settimeout(args["seconds"])
             connection.bind(source)
             connection.connect((args["address"], port))
@@ -100,7 +120,8 @@ def _ask(args: Json, protocol: str, port: int) -> Json:
             connection.sendall(payload)
             if protocol == "tcp":
                 connection.shutdown(socket.SHUT_WR)
-            return {"answer": json.loads(connection.recv(4096) or b"null")}
+            said = connection.recv(4096)
+            return {"answer": json.loads((said[_header(said) :] if protocol == "raw" else said) or b"null")}
     except (OSError, ValueError) as exc:
         return {"error": str(exc) or type(exc).__name__}
 
