@@ -149,12 +149,26 @@ def apply(
     Raises Refused, before any change, when things of others are in the way, and ApplyFailed, when a change could not be
     made and everything is as it was before.
     """
-    context = Context(state.deployment, Ovsdb(), Netns())
-    try:
-        with contextlib.nullcontext() if check else record.lock():
-            return apply_with(drivers(context), state, passes, check, slices)
-    finally:
-        context.close()
+    with contextlib.nullcontext() if check else record.lock():
+        return _apply(state, passes, check, slices, drivers)
+
+
+def restore() -> tuple[NodeState, Result] | None:
+    """Make this node what is recorded by then, when it is this run's turn; None when nothing is. Raises as `apply`."""
+    with record.lock():
+        state = record.load()
+        return (state, _apply(state)) if state else None
+
+
+def _apply(
+    state: NodeState,
+    passes: typing.Collection[Pass] = PASSES,
+    check: bool = False,
+    slices: typing.Collection[str] = SLICES,
+    drivers: typing.Callable[[Context], typing.Sequence[Driver]] = load,
+) -> Result:
+    with contextlib.closing(Context(state.deployment, Ovsdb(), Netns())) as context:
+        return apply_with(drivers(context), state, passes, check, slices)
 
 
 def apply_with(
@@ -218,7 +232,8 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     flows = [change for change in changes if change.kind is Flow]
     gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
     vlans = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
-    return [change for change in changes if _pass(change, vlans) in passes]
+    early = _handing_over(changes)
+    return [change for change in changes if ("build" if change in early else _pass(change, vlans)) in passes]
 
 
 def _misled(
@@ -230,6 +245,21 @@ def _misled(
         if daemon == goal.get(key) and isinstance(daemon, Daemon) and any(daemon.reads(file) for file in files):
             again, anew = dataclasses.replace(daemon, reload="unknown"), dataclasses.replace(daemon, restart="unknown")
             yield Change(again if daemon.reload else anew, daemon)
+
+
+def _handing_over(changes: typing.Sequence[Change]) -> list[Change]:
+    """Links that go, and have an address that another one gets: it is nowhere for a moment, but never at two places."""
+    links = [(change.before, change.after) for change in changes if change.kind is Link]
+    had = {(link.key, address) for link, _after in links if isinstance(link, Link) for address in link.addresses}
+    got = {
+        address
+        for _before, link in links
+        if isinstance(link, Link)
+        for address in link.addresses
+        if (link.key, address) not in had
+    }
+    gone = (change for change in changes if change.after is None)
+    return [change for change in gone if isinstance(change.before, Link) and got & {*change.before.addresses}]
 
 
 def _pass(change: Change, vlans: typing.Collection[str]) -> Pass:

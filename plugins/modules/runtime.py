@@ -93,6 +93,7 @@ COMMANDS = {
     "tenantnet-guest": "lab.guest",
     "tenantnet-metadata-agent": "services.metadata_agent",
     "tenantnet-metadata-api": "services.metadata_api",
+    "tenantnet-watch": "services.watch",
 }
 
 MADE_OF = f"{venv.DIRECTORY.name}/requirements.txt"
@@ -114,7 +115,7 @@ Files = dict[str, Entry]
 def _shipped() -> None:
     """Never called: Ansible ships to the node what a module imports anywhere, and importing all that takes time."""
     from ..module_utils.lab import guest  # noqa: F401
-    from ..module_utils.services import cli, metadata_agent, metadata_api  # noqa: F401
+    from ..module_utils.services import cli, metadata_agent, metadata_api, watch  # noqa: F401
 
 
 def main() -> None:

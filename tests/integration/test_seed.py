@@ -146,6 +146,14 @@ def test_a_run_that_is_killed_half_way_is_made_good_by_the_next(seed: Deployment
     assert seed.node("compute1", *STATUS).returncode == 0
 
 
+def test_flows_come_back_when_open_vswitch_was_killed(seed: Deployment) -> None:
+    """The node's watcher sees to that; the underlay, whose device went as well, is the lab's."""
+    assert seed.node("compute1", "pkill", "-KILL", "-x", "ovs-vswitchd").returncode == 0
+    until(lambda: seed.node("compute1", *STATUS).returncode == 0, "the node to be as recorded", 60)
+    assert "vxlan" in seed.node("compute1", "ovs-ofctl", "--names", "dump-flows", "br-tun", "table=22").stdout
+    seed.succeed("lab", "verify")
+
+
 def test_open_vswitch_that_does_not_run_is_one_clear_sentence(seed: Deployment) -> None:
     stop = ("s6-svc", "-wD", "-d", "/run/service/ovs-vswitchd", "/run/service/ovsdb-server")
     for service in stop[3:]:

@@ -40,11 +40,11 @@ def main(argv: typing.Sequence[str] | None = None) -> int:
 
 def restore() -> int:
     """Make the node what was recorded: after a power failure, or after somebody changed it by hand."""
-    state = record.load()
-    if state is None:
+    restored = engine.restore()
+    if restored is None:
         _say("nothing is recorded on this node, so there is nothing to restore")
         return IN_SYNC
-    return _apply(state)
+    return _told(*restored)
 
 
 def apply(file: str) -> int:
@@ -54,7 +54,7 @@ def apply(file: str) -> int:
         state = from_json(json.loads(text)).filled({})
     except (ValueError, KeyError, AttributeError) as exc:
         raise TenantnetError(f"{'standard input' if file == '-' else file} is not a node state: {exc}") from exc
-    return _apply(state)
+    return _told(state, engine.apply(state))
 
 
 def status(as_json: bool) -> int:
@@ -70,8 +70,7 @@ def status(as_json: bool) -> int:
     return DRIFT if changes else IN_SYNC
 
 
-def _apply(state: NodeState) -> int:
-    result = engine.apply(state)
+def _told(state: NodeState, result: engine.Result) -> int:
     _tell(result.changes, f"node {state.node} was so already", f"node {state.node} was changed:")
     return IN_SYNC
 

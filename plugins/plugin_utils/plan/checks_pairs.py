@@ -109,7 +109,10 @@ def _expected(topology: model.Topology, of: Pair, asked: str, seen: str) -> tupl
             opened.append(str(service))
         elif lands and of.routed and allows(topology, source, destination, lands):
             continue  # it arrives, and its answer does not
-        elif not (_both_ways(topology, of, service) and leaves(topology, destination, source, service)):
+        elif not (
+            _both_ways(topology, of, service)
+            and leaves(topology, source=destination, destination=source, service=service)
+        ):
             closed.append(str(service))
     return opened, closed
 

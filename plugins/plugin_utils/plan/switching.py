@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing
 
-from ...module_utils.state import Bridge, Chain, Flow, Port, Resource, chain_prefix
+from ...module_utils.state import STATE_DIR, Bridge, Chain, Daemon, Flow, Port, Resource, chain_prefix
 from ..topology import model
 from . import names, plug, tunnels
 
@@ -45,7 +45,8 @@ def compile(topology: model.Topology, node: model.Node) -> list[Resource]:
             *_patch_pair(names.BR_INT, names.PATCH_TUN, names.BR_TUN, names.PATCH_INT),
             *tunnels.compile(topology, node),
         ]
-    return resources + _raw(topology, node)
+    watch = Daemon(slice=SLICE, name="watch", namespace="", command=(f"{STATE_DIR}/bin/tenantnet-watch",))
+    return [*resources, *_raw(topology, node), watch]
 
 
 def _flow(bridge: str, table: int, priority: int, match: str, actions: str) -> Flow:
