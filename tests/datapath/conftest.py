@@ -70,10 +70,17 @@ def machines(pytestconfig: pytest.Config) -> Session:
 @pytest.fixture(scope="session")
 def crew(machines: Session, request: pytest.FixtureRequest) -> typing.Iterator[Crew]:
     """Those who measure the checks that were chosen, from the first test that asks on."""
-    chosen = [item.callspec.params["check"] for item in request.session.items if isinstance(item, pytest.Function)]
+    chosen = [check for item in request.session.items if (check := _check_of(item))]
     crew = Crew(chosen, functools.partial(measure, machines))
     yield crew
     crew.dismiss()
+
+
+def _check_of(item: pytest.Item) -> Check | None:
+    """The check that a test measures; tests of a role's own, in extensions/molecule, have none."""
+    callspec = getattr(item, "callspec", None)
+    check = callspec.params.get("check") if callspec else None
+    return check if isinstance(check, Check) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,8 +89,8 @@ def pytest_runtest_makereport(
 ) -> typing.Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach diagnostics to a failure, and what the report line needs to every result."""
     report = yield
-    check = item.callspec.params.get("check") if hasattr(item, "callspec") else None
-    if isinstance(check, Check) and report.when == "call":
+    check = _check_of(item)
+    if check and report.when == "call":
         report.user_properties.append(("check", check.id))
         report.duration = item.funcargs["crew"].outcome(check).seconds  # not how long it was waited for
         if call.excinfo:
