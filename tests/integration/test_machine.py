@@ -65,7 +65,7 @@ def test_a_real_machine_gets_all_that_it_was_promised(deployed: Deployment, imag
         until(lambda: "@@ READY" in said(), "the machine to be ready", tiny_guest.SECONDS)
         lines = dict(re.findall(r"@@ (\S+) ?(.*?)\r?\n", said()))
         page = deployed.node("outside", "curl", "--silent", "--max-time", "10", "http://203.0.113.102/").stdout
-        closed = deployed.node("outside", "curl", "--silent", "--max-time", "1", "http://203.0.113.102:81/")
+        closed = deployed.node("outside", "curl", "--silent", "--max-time", "1", "http://203.0.113.102:23/")
         pinged = deployed.node("outside", "ping", "-c", "3", "-W", "3", "203.0.113.102")
     assert lines["ID"].startswith("i-")
     assert lines == {

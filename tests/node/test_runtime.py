@@ -123,6 +123,7 @@ def test_another_interpreter(runtime):
         "~ bin/tenantnet-metadata-agent",
         "~ bin/tenantnet-metadata-api",
         "~ bin/tenantnet-node",
+        "~ bin/tenantnet-watch",
     ]
     assert NODE.read_text().startswith("#!/run/python3\n")
 
