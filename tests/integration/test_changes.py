@@ -39,9 +39,7 @@ ROUTER = """\
   second: {external_network: public, subnets: [more]}
 """
 GAP = 0.1  # seconds between two answers to a ping of `steady`
-CHANGED = (
-    5.0  # seconds without an answer while a network gets another segment; nodes that share two cores change in turn
-)
+CHANGED = 5.0  # seconds without an answer while a network gets another segment: nodes on two cores change in turn
 MOVED = 15.0  # while an instance moves: its guest is started anew at the other node, and asks for its lease
 STALL = 1.0  # seconds that a stream of `steady` may stand still; the userspace datapath adds ports in its only thread
 
