@@ -98,6 +98,7 @@ def running(
     Always emulated: a machine in a virtual machine may have a KVM that hangs.
     """
     console = directory / "console"
+    console.unlink(missing_ok=True)  # of a machine before
     # Open vSwitch's userspace datapath does no checksums: the machine must, as libvirt's snippet says.
     off = ",".join(f"{feature}=off" for feature in ("csum", "gso", "guest_csum", "guest_tso4", "guest_tso6"))
     command = [
