@@ -39,7 +39,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         hosts_file = pathlib.Path(variables.get("inventory_file") or "")
         try:
             third_party.require()
-            raw = load.load(topology, inventory.hosts(variables), hosts_file)
+            hosts = inventory.hosts(variables)
+            raw = load.load(topology, hosts, hosts_file)
             with lock.held(lock_file):
                 before = lock.load(lock_file)
                 resolved, after = allocate.resolve(raw, before)
@@ -50,7 +51,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     recorded.record(recorded.directory(lock_file), topology, raw, resolved, after)
             if args["write_lock"]:
                 result.update(_difference(lock_file, lock.dump(before), lock.dump(after)))
-            result.update(_planned(resolved, args["slices"]), lock=str(lock_file))
+            lab = any("tenantnet_lab" in host["vars"] for host in hosts)
+            result.update(_planned(resolved, args["slices"], lab), lock=str(lock_file))
         except TopologyErrors as exc:
             elsewhere = {inventory.FILE: from_here(hosts_file.parent)}
             raise AnsibleActionFail(str(exc.below(from_here(topology.parent), elsewhere))) from None
@@ -65,13 +67,13 @@ def _difference(lock_file: pathlib.Path, before: str, after: str) -> dict[str, t
     return {"changed": before != after, "diff": {"before": before, "after": after, **header}}
 
 
-def _planned(topology: model.Topology, slices: list[str]) -> dict[str, typing.Any]:
+def _planned(topology: model.Topology, slices: list[str], lab: bool) -> dict[str, typing.Any]:
     """What is to be on each node, what is to be measured, and what to look at."""
     states = {name: state.only(slices) for name, state in plan.compile(topology).items()}
     return {
         "_ansible_verbose_override": True,  # -v would print the states, which hold what users gave their instances
         "nodes": {name: to_json(state) for name, state in states.items()},
-        "guide": guide.guide(topology),
+        "guide": guide.guide(topology, lab),
         "machines": libvirt.machines(topology),
         "moves": moves.moves(topology),
         "checks": [checks.to_json(check) for check in checks.checks(topology, states, slices)],

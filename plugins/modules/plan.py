@@ -85,7 +85,7 @@ lock:
   returned: success
   type: str
 guide:
-  description: Who has which address, and what to look at next; empty where no node is a lab's.
+  description: Who has which address, and of a lab what to look at next; empty where instances are virtual machines.
   returned: success
   type: str
 machines:

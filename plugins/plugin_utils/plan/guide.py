@@ -1,6 +1,6 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees of a lab at its end: who has which address, and what to look at next."""
+"""What a person sees at the end: who has which address, and of a lab what to look at next."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from ..topology import model
 from . import names
 
 
-def guide(topology: model.Topology) -> str:
-    """A table of the instances and a few commands, with names of this very topology; "" where nothing is a lab's."""
+def guide(topology: model.Topology, lab: bool) -> str:
+    """A table of the instances, of a lab a few commands too; "" where no instance is ours to look into."""
     if not any(node.guests for node in topology.nodes.values()):
         return ""
     instances = sorted(topology.instances.values(), key=lambda i: i.label)
     rows = [("instance", "node", "fixed IP", "floating IP"), *(_row(topology, instance) for instance in instances)]
     widths = [max(map(len, column)) + 3 for column in zip(*rows, strict=True)]
     table = ["".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*table, "", "Look around:", *_commands(topology, instances)])
+    return "\n".join([*table, *(["", "Look around:", *_commands(topology, instances)] if lab else [])])
 
 
 def _row(topology: model.Topology, instance: model.Instance) -> tuple[str, str, str, str]:
