@@ -149,26 +149,21 @@ def apply(
     Raises Refused, before any change, when things of others are in the way, and ApplyFailed, when a change could not be
     made and everything is as it was before.
     """
-    with contextlib.nullcontext() if check else record.lock():
-        return _apply(state, passes, check, slices, drivers)
+    with contextlib.nullcontext() if check else record.lock(), _context(state) as context:
+        return apply_with(drivers(context), state, passes, check, slices)
 
 
 def restore() -> tuple[NodeState, Result] | None:
     """Make this node what is recorded by then, when it is this run's turn; None when nothing is. Raises as `apply`."""
     with record.lock():
-        state = record.load()
-        return (state, _apply(state)) if state else None
+        if (state := record.load()) is None:
+            return None
+        with _context(state) as context:
+            return state, apply_with(load(context), state)
 
 
-def _apply(
-    state: NodeState,
-    passes: typing.Collection[Pass] = PASSES,
-    check: bool = False,
-    slices: typing.Collection[str] = SLICES,
-    drivers: typing.Callable[[Context], typing.Sequence[Driver]] = load,
-) -> Result:
-    with contextlib.closing(Context(state.deployment, Ovsdb(), Netns())) as context:
-        return apply_with(drivers(context), state, passes, check, slices)
+def _context(state: NodeState) -> contextlib.closing[Context]:
+    return contextlib.closing(Context(state.deployment, Ovsdb(), Netns()))
 
 
 def apply_with(

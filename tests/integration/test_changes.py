@@ -18,7 +18,7 @@ import pytest
 
 from .deployment import ROOT, Deployment
 from .names import lab_name
-from .traffic import Ping, Pings, Stream, guest
+from .traffic import INTERVAL, Ping, Pings, Stream, guest
 
 SOURCE = ROOT / "tests/integration/topologies/changes"
 MOVING = "topology/projects/moving.yml"
@@ -105,7 +105,7 @@ def meanwhile(deployed: Deployment, address: str) -> Pings:
     pings = Ping(deployed.machine("outside").enter([]), address)
     deployed.succeed("site")
     assert deployed.node("outside", "ping", "-c", "1", "-w", "10", address).returncode == 0
-    time.sleep(0.1)
+    time.sleep(10 * INTERVAL)  # so that the pings that are counted are answered, too
     return pings.stop()
 
 

@@ -181,11 +181,11 @@ def _permitted(topology: model.Topology, port: model.Port) -> Iterator[Check]:
         pairs = [(_first(pair.ip_address), pair.mac_address) for pair in port.allowed_address_pairs]
     else:
         pairs = [(free, FORGED_MAC)]
-    for ip, mac in pairs:
+    for number, (ip, mac) in enumerate(pairs):  # an address may be there twice, with two MACs
         other = {**me, "ip": ip, "mac": mac}
-        frames = [arp(f"pair-{ip}", other, ip)]
+        frames = [arp(f"pair-{number}", other, ip)]
         if may_send(topology, port, anchor, ip):
-            frames.append(udp(f"pair-ip-{ip}", other, anchor["mac"], anchor["ip"]))
+            frames.append(udp(f"pair-ip-{number}", other, anchor["mac"], anchor["ip"]))
         for frame in frames:
             at = list(range(len(receivers))) if "arp_op" in frame else [0]
             yield Check(
