@@ -45,6 +45,9 @@ if typing.TYPE_CHECKING:
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
+#: They return what they changed on a node by kind.
+APPLYING = ("tenantnet.ovs.node", "tenantnet.ovs.handover")
+
 #: From harmless to bad: of several tasks of a role, the worst outcome counts for a node.
 OUTCOMES = ("ok", "changed", "failed", "unreachable")
 COLORS = dict(zip(OUTCOMES, (C.COLOR_OK, C.COLOR_CHANGED, C.COLOR_ERROR, C.COLOR_UNREACHABLE), strict=True))
@@ -154,7 +157,7 @@ class CallbackModule(Default):
         """Add up what applying node states changed."""
         begin = self._started.pop((result.host.name, result.task._uuid), time.monotonic())
         counts = result.result.get("counts")
-        if result.task.resolved_action != "tenantnet.ovs.node" or not isinstance(counts, dict):
+        if result.task.resolved_action not in APPLYING or not isinstance(counts, dict):
             return
         applied = self._applied.setdefault(result.host.name, Applied())
         applied.seconds += time.monotonic() - begin

@@ -31,11 +31,14 @@ from .netns import Netns
 from .ovsdb import Ovsdb
 from .state import KINDS, SLICES, Daemon, File, Flow, Key, Link, NodeState, Port, Resource, owner_name
 
-Pass = typing.Literal["build", "prune", "start"]
+Pass = typing.Literal["build", "leave", "arrive", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
 
-#: What the pass `start` makes: guests ask other nodes for things as soon as they run, so those are built before.
-LATE = ("guests",)
+#: What may be at one place only is changed by a part of a pass, which `ready` carries out for itself, and at once.
+PART_OF: typing.Final[dict[Pass, Pass]] = {"leave": "prune", "arrive": "start"}
+
+#: Guests ask other nodes for things as soon as they are plugged in: the pass `start` does that, when those are built.
+GUESTS = "guests"
 
 #: Resources by kind and key: all of a node, as it is or as it should be.
 Resources = dict[type[Resource], dict[Key, Resource]]
@@ -60,6 +63,12 @@ def _is_late(change: Change) -> bool:
     return isinstance(change.after, Link | Port) and change.after.late
 
 
+def _is_plug(change: Change) -> bool:
+    """Whether a guest gets its carrier by it."""
+    links = (change.before, change.after)
+    return change.slice == GUESTS and [link.up for link in links if isinstance(link, Link)] == [False, True]
+
+
 #: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
 BUILD = (
     Step(ModuleDriver),
@@ -70,7 +79,7 @@ BUILD = (
     Step(EthertypeDriver),
     Step(IpsetDriver),
     Step(ChainDriver),  # NAT before the addresses it is for
-    Step(LinkDriver, where=lambda change: not _is_internal(change)),
+    Step(LinkDriver, where=lambda change: not _is_internal(change) and not _is_plug(change)),
     Step(BridgeDriver),
     Step(PortDriver),
     Step(LinkDriver, where=_is_internal),  # an internal port is a device only after its port is there
@@ -80,7 +89,7 @@ BUILD = (
 )
 
 #: When neighbours have heard of what is there.
-RUN = (Step(DaemonDriver),)
+RUN = (Step(DaemonDriver), Step(LinkDriver, where=_is_plug))
 
 #: A port goes before the flows that guard it: without them it would be open.
 PRUNE = (
@@ -109,6 +118,7 @@ class Result:
     changes: tuple[Change, ...]
     missing: tuple[Change, ...] = ()  # what pruning alone found not to be built
     pending: bool = False  # there is something to do for the passes that were not asked for
+    waits: bool = False  # some of it takes a place that something else must leave before, here or on another node
     interrupted: bool = False  # an earlier run was cut short; this one has converged the node
 
     @property
@@ -190,13 +200,49 @@ def apply_with(
         record.save(state, node.slices)
         record.end(state.deployment)
     pending = bool(difference(live, node.desired, *rest))
-    return Result(tuple(changes), missing=missing, pending=pending, interrupted=interrupted)
+    waits = any(change.after is not None for change in difference(live, node.desired, *PART_OF))
+    return Result(tuple(changes), missing=missing, pending=pending, waits=waits, interrupted=interrupted)
 
 
-def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass], deployment: str) -> list[Change]:
-    """Make the node what it should be, or else what it was. The journal stays only where neither could be done."""
+@contextlib.contextmanager
+def ready() -> typing.Iterator[typing.Callable[[Pass], list[Change]]]:
+    """Read and lock the node, and yield what carries out `leave` and `arrive` of its record at once.
+
+    Whether all is as it should be then is for the other passes to see. Raises as `apply`.
+    """
+    with record.lock():
+        if (state := record.load()) is None:
+            raise TenantnetError("nothing is recorded on this node")
+        with _context(state) as context:
+            node = _Node(load(context), state, SLICES)
+            before = node.read(node.desired)
+            leaving, arriving = (difference(before, node.desired, name) for name in PART_OF)
+            record.begin([*leaving, *arriving], state.deployment)
+
+            def carry_out(name: Pass) -> list[Change]:
+                with _or_as_before(node, before, state.deployment):
+                    if name == "leave":
+                        node.prune(leaving)
+                        return leaving
+                    node.build(arriving, node.desired)
+                    return arriving
+
+            yield carry_out
+            node.announce(arriving, node.desired)  # once more, for whom the first time was lost
+            record.end(state.deployment)
+
+
+def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass], deployment: str) -> None:
+    """Make the node what it should be, or else what it was."""
+    with _or_as_before(node, before, deployment):
+        node.converge(before, node.desired, passes)
+
+
+@contextlib.contextmanager
+def _or_as_before(node: _Node, before: Resources, deployment: str) -> typing.Iterator[None]:
+    """When something fails, make the node what it was. The journal stays only where that could not be done either."""
     try:
-        return node.converge(before, node.desired, passes)
+        yield
     except Exception as cause:
         try:
             node.converge(node.read(before), before, PASSES)
@@ -222,13 +268,24 @@ def _other_deployment(state: NodeState) -> list[str]:
 
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
-    changes = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
+    changes = [part for kind in KINDS.values() for change in diff(live[kind], goal[kind]) for part in _parts(change)]
     changes += _misled(changes, live[Daemon], goal[Daemon])
     flows = [change for change in changes if change.kind is Flow]
     gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
     vlans = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
     early = _handing_over(changes)
-    return [change for change in changes if ("build" if change in early else _pass(change, vlans)) in passes]
+    asked = {*passes, *(part for part, whole in PART_OF.items() if whole in passes)}
+    return [change for change in changes if ("build" if change in early else _pass(change, vlans)) in asked]
+
+
+def _parts(change: Change) -> typing.Iterator[Change]:
+    """A guest's link is born without a carrier, and gets it by a change of its own."""
+    if isinstance(change.after, Link) and change.slice == GUESTS and change.before is None and change.after.up:
+        unplugged = dataclasses.replace(change.after, up=False)
+        yield Change(None, unplugged)
+        yield Change(unplugged, change.after)
+    else:
+        yield change
 
 
 def _misled(
@@ -259,13 +316,19 @@ def _handing_over(changes: typing.Sequence[Change]) -> list[Change]:
 
 def _pass(change: Change, vlans: typing.Collection[str]) -> Pass:
     """`vlans` get another way in: with both at once, on two nodes, broadcasts would go round in a circle."""
-    instead = isinstance(change.after, Flow) and change.before is None and change.after.way_into in vlans
-    if change.after is None or instead:
-        return "prune"
     lives = change.before is not None
-    awaits = _is_late(change) and lives  # it is there, but dead, or without what is to come
-    moves = change.kind is Link and lives  # a guest's tap goes with what it is plugged into
-    return "start" if awaits or (change.slice in LATE and not moves) else "build"
+    if change.kind is Flow and (lives is not (change.after is not None)) and _way_into(change) in vlans:
+        return "leave"
+    if change.after is None:
+        return "leave" if change.kind is Port else "prune"
+    if lives and _is_late(change):  # it is there, but dead, or without what is to come
+        return "arrive"
+    anew = change.slice == GUESTS and change.kind is not Link and lives  # a guest that is there asks for things again
+    return "start" if anew or _is_plug(change) else "build"
+
+
+def _way_into(change: Change) -> str:
+    return typing.cast(Flow, change.subject).way_into
 
 
 class _Node:
@@ -287,30 +350,37 @@ class _Node:
     def foreign(self) -> list[str]:
         return [sentence for kind, driver in self._drivers.items() for sentence in driver.foreign(self.desired[kind])]
 
-    def converge(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
-        """Turn what is live into the goal, look whether that is so, and return what was changed."""
+    def converge(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> None:
+        """Turn what is live into the goal, and look whether that is so."""
         done = self._round(live, goal, passes)
         if self._left(goal, passes):
             # Making one thing anew may move another: a port that comes back has another number in its flows.
             self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
-        self._announce(done, goal)  # once more, for whom the first time was lost
-        return done
+        self.announce(done, goal)  # once more, for whom the first time was lost
+
+    def build(self, changes: typing.Sequence[Change], goal: Resources) -> None:
+        """Make and change things, and let neighbours know before anything runs that asks them."""
+        self._carry_out(BUILD, changes)
+        self.announce(changes, goal)
+        self._carry_out(RUN, changes)
+
+    def prune(self, changes: typing.Sequence[Change]) -> None:
+        """Remove things."""
+        self._carry_out(PRUNE, changes)
 
     def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
         """Build, then look again and prune: what is built may take the place of what was to go."""
         built = difference(live, goal, *(name for name in passes if name != "prune"))
-        self._carry_out(BUILD, built)
-        self._announce(built, goal)
-        self._carry_out(RUN, built)
+        self.build(built, goal)
         if "prune" not in passes:
             return built
         pruned = difference(self.read(goal) if built else live, goal, "prune")
-        self._carry_out(PRUNE, pruned)
+        self.prune(pruned)
         return built + pruned
 
-    def _announce(self, changes: typing.Sequence[Change], goal: Resources) -> None:
+    def announce(self, changes: typing.Sequence[Change], goal: Resources) -> None:
         """Tell neighbours of new addresses, and of those behind ports that came to life: a link has its port's name."""
         alive = {change.after.name for change in changes if isinstance(change.after, Port)}
         changed = {change.key: change for change in changes if change.kind is Link}

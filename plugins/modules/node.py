@@ -26,8 +26,11 @@ options:
     description:
       - V(build) adds and changes things, V(prune) removes what is no longer wanted. To move something between nodes
         without a gap, run V(build) on all nodes before V(prune) on any.
-      - V(start) adds and changes guests of a lab. A guest asks for its address and its metadata as soon as it runs, so
-        run V(build) on all nodes before V(start) on any.
+      - V(start) gives guests of a lab their carrier, and starts those anew that are to ask for their addresses again.
+        A guest asks for its address and its metadata as soon as it can, so run V(build) on all nodes before V(start) on
+        any.
+      - What may be at one place only is taken away by V(prune) and comes to life by V(start). To have both at once, use
+        M(tenantnet.ovs.handover) between V(build) and these.
     type: list
     elements: str
     choices: [build, prune, start]
@@ -101,6 +104,13 @@ pending:
   returned: always
   type: bool
   sample: true
+waits:
+  description:
+    - Whether some of that takes a place that something else must leave before, on this node or another one, so that
+      M(tenantnet.ovs.handover) has something to do.
+  returned: always
+  type: bool
+  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -155,6 +165,7 @@ def report(state: NodeState, result: engine.Result) -> dict[str, object]:
         "changes": lines(result.changes),
         "counts": result.counts,
         "pending": result.pending,
+        "waits": result.waits,
         "diff": {
             "before": result.before,
             "after": result.after,

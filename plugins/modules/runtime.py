@@ -12,8 +12,8 @@ short_description: Install on a node what runs there without Ansible
 version_added: 0.1.0
 description:
   - Copies the code that M(tenantnet.ovs.node) itself consists of to C(/var/lib/tenantnet/lib), and writes the commands
-    C(tenantnet-node), C(tenantnet-guest), C(tenantnet-metadata-agent) and C(tenantnet-metadata-api) to
-    C(/var/lib/tenantnet/bin).
+    C(tenantnet-node), C(tenantnet-guest), C(tenantnet-handover), C(tenantnet-watch), C(tenantnet-metadata-agent) and
+    C(tenantnet-metadata-api) to C(/var/lib/tenantnet/bin).
   - C(tenantnet-node restore) brings a node back to the state that was last applied to it, for instance after a power
     failure. C(tenantnet-node status) tells what differs from it. C(tenantnet-guest) is an instance of a lab.
   - C(tenantnet-metadata-agent) and C(tenantnet-metadata-api) answer what instances ask 169.254.169.254.
@@ -91,6 +91,7 @@ from ..module_utils.tree import Entry, Tree
 COMMANDS = {
     "tenantnet-node": "services.cli",
     "tenantnet-guest": "lab.guest",
+    "tenantnet-handover": "services.handover",
     "tenantnet-metadata-agent": "services.metadata_agent",
     "tenantnet-metadata-api": "services.metadata_api",
     "tenantnet-watch": "services.watch",
@@ -115,7 +116,7 @@ Files = dict[str, Entry]
 def _shipped() -> None:
     """Never called: Ansible ships to the node what a module imports anywhere, and importing all that takes time."""
     from ..module_utils.lab import guest  # noqa: F401
-    from ..module_utils.services import cli, metadata_agent, metadata_api, watch  # noqa: F401
+    from ..module_utils.services import cli, handover, metadata_agent, metadata_api, watch  # noqa: F401
 
 
 def main() -> None:

@@ -120,6 +120,7 @@ def test_another_interpreter(runtime):
     interpreter.symlink_to(shutil.which("python3"))
     assert install(options=f"interpreter={interpreter}")["changes"] == [
         "~ bin/tenantnet-guest",
+        "~ bin/tenantnet-handover",
         "~ bin/tenantnet-metadata-agent",
         "~ bin/tenantnet-metadata-api",
         "~ bin/tenantnet-node",

@@ -131,7 +131,7 @@ VLAN = Flow(
 
 @pytest.mark.parametrize(
     ("old", "new", "at"),
-    [(VXLAN, GRE, "build"), (VXLAN, VLAN, "prune"), (VLAN, VXLAN, "prune"), (DROP, VLAN, "build")],
+    [(VXLAN, GRE, "build"), (VXLAN, VLAN, "leave"), (VLAN, VXLAN, "leave"), (DROP, VLAN, "build")],
 )
 def test_a_network_is_never_behind_tunnels_and_on_a_wire_at_once(old: Flow, new: Flow, at: engine.Pass) -> None:
     live, goal = ({kind: by_key(flow) if kind is Flow else {} for kind in KINDS.values()} for flow in (old, new))

@@ -15,14 +15,12 @@ import typing
 
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.lookup import secret as lookup
-from ansible_collections.tenantnet.ovs.plugins.module_utils import changes, engine
+from ansible_collections.tenantnet.ovs.plugins.module_utils import changes
 from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change
 from ansible_collections.tenantnet.ovs.plugins.module_utils.services import metadata_agent, metadata_api
 from ansible_collections.tenantnet.ovs.plugins.module_utils.services.metadata_http import Reply, Request, application
 from ansible_collections.tenantnet.ovs.plugins.module_utils.services.metadata_tree import FILES, OPENSTACK, page
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
-    KINDS,
-    Daemon,
     File,
     NodeState,
     from_json,
@@ -250,18 +248,3 @@ def test_a_secret_is_made_once_for_its_owner(tmp_path: pathlib.Path) -> None:
     assert len(made) == 64
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_guests_come_after_what_they_ask() -> None:
-    agent = Daemon(slice="metadata", name="agent", namespace="", command=("agent",))
-    guest = Daemon(slice="guests", name="guest", namespace="", command=("guest",))
-    old = Daemon(slice="guests", name="old", namespace="", command=("guest",))
-    nothing: engine.Resources = {kind: {} for kind in KINDS.values()}
-    goal: engine.Resources = {**nothing, Daemon: {d.key: d for d in (agent, guest)}}
-    live: engine.Resources = {**nothing, Daemon: {old.key: old}}
-
-    def subjects(*passes: engine.Pass) -> list[object]:
-        return [change.subject for change in engine.difference(live, goal, *passes)]
-
-    assert subjects("build") == [agent]
-    assert subjects("prune", "start") == [guest, old]

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.tenantnet.ovs.plugins.module_utils.engine import Resources, difference
-from ansible_collections.tenantnet.ovs.plugins.module_utils.state import KINDS, Daemon, File, Link, Resource
+import dataclasses
+
+from ansible_collections.tenantnet.ovs.plugins.module_utils.engine import PASSES, Resources, difference
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import KINDS, Daemon, File, Link, Port, Resource
 
 FLOATING = "203.0.113.9/32"
 
@@ -55,3 +57,27 @@ def test_a_daemon_whose_file_was_changed_reads_it_again_or_starts_anew() -> None
         assert getattr(change.before, field) != getattr(daemon, field)
     none = {**goal, File: {**goal[File], ("dhcp", "net/other"): File(slice="dhcp", path="net/other", content="")}}
     assert [c.kind for c in difference(none, goal, "build", "prune")] == [File]
+
+
+def test_a_guest_is_plugged_in_when_what_it_asks_is_built_everywhere() -> None:
+    agent = Daemon(slice="metadata", name="agent", namespace="", command=("agent",))
+    guest = Daemon(slice="guests", name="guest", namespace="", command=("guest",), restart="one port")
+    tap = Link(slice="guests", namespace="", name="tap-1", kind="tap")
+    unplugged = dataclasses.replace(tap, up=False)
+    built = of(agent, guest, unplugged)
+    assert [change.after for change in difference(of(), of(agent, guest, tap), "build")] == [unplugged, agent, guest]
+    assert [c.after for c in difference(built, of(agent, guest, tap), "build", "prune", "start")] == [tap]
+    assert not difference(built, of(agent, guest, tap), "build", "prune")
+    again = dataclasses.replace(guest, restart="two ports")
+    assert [c.after for c in difference(built, of(agent, again, unplugged), "start")] == [again]
+
+
+def test_what_moves_arrives_for_itself_after_what_goes_left() -> None:
+    port = Port(slice="instances", bridge="br-int", name="qvo1", tag=1, late=True)
+    dead = dataclasses.replace(port, tag=4095)
+    tap = Link(slice="guests", namespace="", name="tap1", kind="tap", late=True)
+    live, goal = of(dead, dataclasses.replace(tap, up=False)), of(port, tap)
+    assert [c.after for name in PASSES for c in difference(live, goal, name)] == [tap, port]
+    assert [c.after for c in difference(live, goal, "arrive")] == [tap, port]
+    assert [c.before for name in PASSES for c in difference(goal, of(), name)] == [tap, port]
+    assert [c.before for c in difference(goal, of(), "leave")] == [port]

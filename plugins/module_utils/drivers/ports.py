@@ -136,7 +136,9 @@ class PortDriver:
 
     def _update(self, port: Port) -> Command:
         def command(writer: Writer) -> None:
-            writer.write(writer.find("Port", port.name), _port_columns(port, self._deployment))
+            if (row := writer.find("Port", port.name)) is None:
+                raise TenantnetError(f"port {port.name} is gone from bridge {port.bridge}")
+            writer.write(row, _port_columns(port, self._deployment))
             writer.write(writer.find("Interface", port.name), _interface_columns(port))
 
         return command

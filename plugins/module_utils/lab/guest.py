@@ -4,8 +4,9 @@
 
     tenantnet-guest --id UUID --hostname NAME --overlay DIR [--no-tx-checksum] [--address NIC=ADDRESS...] NIC...
 
-It runs in the instance's network namespace, adds mount, host name and process namespaces, and stays in the foreground
-for as long as the guest lives. The guest's root is an overlay on this host's files: it reads them, and writes its own.
+It runs in the instance's network namespace, waits until all NICs have a carrier, adds mount, host name and process
+namespaces, and stays in the foreground for as long as the guest lives. The guest's root is an overlay on this host's
+files: it reads them, and writes its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import sys
 import typing
 
@@ -31,6 +33,8 @@ PIDS = pathlib.Path("/run/tenantnet/guests")  # <id>.pid: process id of the gues
 
 #: Directories of this host that are not the guest's business: it has empty ones.
 EMPTY = ("/run", "/tmp", "/root", "/home", "/var/tmp", "/var/lib", "/var/log", "/etc/openvswitch")
+
+_RTMGRP_LINK, _LOWER_UP = 1, 1 << 16  # linux/rtnetlink.h, linux/if.h
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
@@ -74,6 +78,7 @@ def main() -> int:
     shutil.rmtree(arguments.overlay, ignore_errors=True)
     try:
         _raise_nics(arguments.nics, arguments.no_tx_checksum, arguments.address)
+        _await_carriers(arguments.nics)
         pid = _spawn(arguments)
     except (TenantnetError, OSError) as exc:
         sys.stderr.write(f"tenantnet-guest: {arguments.hostname}: {exc}\n")
@@ -95,6 +100,14 @@ def _raise_nics(nics: typing.Iterable[str], no_tx_checksum: bool, addresses: typ
             ipr.addr("add", index=ipr.link_lookup(ifname=name)[0], address=address, prefixlen=32)
     for name in nics:
         ethtool.set_tx_checksum(name, not no_tx_checksum)
+
+
+def _await_carriers(nics: typing.Sequence[str]) -> None:
+    """A guest asks for its addresses once, and at once, when the network behind its NICs is there."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as news, IPRoute() as ipr:
+        news.bind((0, _RTMGRP_LINK))  # before the first look, so that nothing happens between it and the news
+        while not all(link["flags"] & _LOWER_UP for link in ipr.get_links() if link.get("ifname") in nics):
+            news.recv(65536)
 
 
 def _spawn(arguments: argparse.Namespace) -> int:

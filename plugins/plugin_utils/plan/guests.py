@@ -74,4 +74,5 @@ def _tap(topology: model.Topology, port: model.Port) -> Link:
         mtu=topology.networks[port.network].mtu,
         master=names.device("qbr", port.id) if "qbr" in devices else "",
         sysctls=dict(plug.SILENT),
+        late=bool(port.leaving),
     )

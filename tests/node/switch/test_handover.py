@@ -1,0 +1,95 @@
+# Copyright (c) 2026 tenantnet developers
+# SPDX-License-Identifier: Apache-2.0
+"""The command `tenantnet-handover`: what goes elsewhere leaves, what comes from elsewhere arrives, both at once."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils import engine, record
+from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
+from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
+from ansible_collections.tenantnet.ovs.plugins.module_utils.services import handover
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Link, NodeState, Port, Resource
+
+BR_INT = Bridge(slice="switching", name="br-int", datapath_type="netdev")
+GOES = Port(slice="dhcp", bridge="br-int", name="tap1", type="internal", tag=1)
+COMES = Port(slice="dhcp", bridge="br-int", name="tap2", type="internal", tag=1, late=True)
+TAP = Link(slice="guests", namespace="", name="tap3", kind="tap", owner="root", late=True)
+
+
+def tag(port: str) -> str:
+    return run(["ovs-vsctl", "--if-exists", "get", "Port", port, "tag"]).strip()
+
+
+def is_up(link: str) -> bool:
+    return "UP" in json.loads(run(["ip", "-json", "link", "show", link]))[0]["flags"]
+
+
+def apply(*resources: Resource, passes: tuple[engine.Pass, ...] = engine.PASSES) -> engine.Result:
+    return engine.apply(NodeState(deployment="test", node="scratch", resources=resources), passes)
+
+
+@pytest.fixture
+def built(openvswitch: None) -> engine.Result:
+    """A port goes; another one, and a guest's tap, come when it is gone on all nodes."""
+    apply(BR_INT, GOES)
+    return apply(BR_INT, COMES, TAP, passes=("build",))
+
+
+def test_what_comes_waits_for_what_goes(built: engine.Result) -> None:
+    assert built.waits
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("1", "4095", False)
+    handover.prepare()
+    assert stat.S_IMODE(handover.SOCKET.stat().st_mode) == 0o700
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("1", "4095", False)
+    left = handover.ask("leave")
+    assert (left["counts"], left["changes"]) == ({"port": 1}, ["- port br-int tap1"])
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "4095", False)
+    assert handover.ask("arrive")["counts"] == {"link": 1, "port": 1}
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "1", True)
+    with record.lock():  # when that process has ended
+        assert not record.interrupted()
+    with pytest.raises(TenantnetError, match="this node is not ready"):
+        handover.ask("leave")
+
+
+def test_nothing_is_left_for_the_other_passes(built: engine.Result) -> None:
+    handover.prepare()
+    handover.ask("leave")
+    handover.ask("arrive")
+    result = apply(BR_INT, COMES, TAP)
+    assert (result.changed, result.waits, result.interrupted) == (False, False, False)
+
+
+def test_nobody_else_changes_a_node_that_is_ready(built: engine.Result) -> None:
+    handover.prepare()
+    with pytest.raises(TenantnetError, match="another run on this node"), record.lock(seconds=0.1):
+        pass
+    handover.ask("leave")
+    handover.ask("arrive")
+
+
+def test_a_process_that_is_not_asked_gives_up_and_the_next_run_knows(
+    built: engine.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "PATIENCE", 0.1)
+    handover.prepare()
+    result = apply(BR_INT, COMES, TAP)  # as soon as the lock is free
+    assert result.interrupted
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "1", True)
+
+
+def test_a_step_that_fails_says_why_and_leaves_the_node_as_it_was(built: engine.Result) -> None:
+    handover.prepare()
+    run(["ovs-vsctl", "del-port", "tap2"])
+    with pytest.raises(TenantnetError, match=r"tap2.*The node is as it was before"):
+        handover.ask("arrive")
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("1", "4095", False)
+
+
+def test_without_a_record_nothing_is_ready(openvswitch: None) -> None:
+    with pytest.raises(TenantnetError, match="nothing is recorded on this node"):
+        handover.prepare()
