@@ -13,7 +13,6 @@ PYTHON := .venv/bin/python
 # Without LAB=… the inventory itself names the lab.
 OTHER_LAB := $(if $(filter file,$(origin LAB)),,--extra-vars=tenantnet_lab=$(LAB))
 PLAYBOOK := .venv/bin/ansible-playbook --inventory=$(INVENTORY) $(OTHER_LAB) $(ANSIBLE_ARGS)
-ON_SYSTEMD := tests/integration/test_systemd.py
 AS_ROOT := scripts/as-root "to work with network namespaces"
 
 BOX := build/vms/tenantnet.box
@@ -21,7 +20,7 @@ VM_PACKAGES := debootstrap extlinux fdisk libvirt-clients libvirt-daemon-driver-
 	qemu-system-x86 qemu-utils syslinux-common vagrant vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor lab destroy shell test molecule test-systemd test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
+.PHONY: help doctor lab destroy shell test molecule test-vms box vm-packages gates lint types ansible-lint docs sanity unit \
 	golden wheels clean venv dev
 
 help: ## this list
@@ -40,11 +39,9 @@ shell: venv ## NODE=network [GUEST=demo/instance1]: a shell there
 	@$(AS_ROOT) $(PYTHON) -m ansible_collections.tenantnet.ovs.plugins.module_utils.lab.shell \
 		--lab '$(LAB)' --node '$(NODE)' $(if $(GUEST),--guest '$(GUEST)')
 
-test: gates molecule ## all gates and tests, on labs of their own names
-	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --ignore=$(ON_SYSTEMD) $(PYTEST_ARGS)
-
-test-systemd: dev ## the example on machines of a lab that systemd runs, over SSH, with boots; not part of make test
-	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider $(ON_SYSTEMD) $(PYTEST_ARGS)
+test: dev ## all gates and tests, on labs of their own names, two things at a time
+	@$(MAKE) --jobs=2 molecule gates
+	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --numprocesses=2 --dist=loadgroup $(PYTEST_ARGS)
 
 molecule: dev ## each role alone and the whole, on a lab of their own
 	@$(AS_ROOT) env PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/molecule $(MOLECULE_ARGS) --no-command-borders

@@ -68,6 +68,8 @@ class Systemd:
         if not names:
             return
         run(["systemctl", "daemon-reload"])
+        if died := [name for name, found in _show(names, "NRestarts").items() if found.get("NRestarts", "0") != "0"]:
+            run(["systemctl", "reset-failed", *_units(died)])  # what they ran before does not count
         # Not to wait for the jobs: a process that cannot run is told below, with its last words.
         run(["systemctl", "restart", "--no-block", *_units(names)])
         until(lambda: not _jobs(names), f"systemd to start {', '.join(names)}", steady.DEADLINE)

@@ -39,11 +39,10 @@ ROUTER = """\
   second: {external_network: public, subnets: [more]}
 """
 GAP = 0.1  # seconds between two answers to a ping of `steady`
-CHANGED = 5.0  # seconds without an answer while a network gets another segment: nodes on two cores change in turn
-MOVED = 15.0  # while an instance moves: its guest is started anew at the other node, and asks for its lease
+MOVED = 1.0  # seconds without an answer from what itself moves or changes
 STALL = 1.0  # seconds that a stream of `steady` may stand still; the userspace datapath adds ports in its only thread
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = [pytest.mark.alone, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
 
 class Steady:
@@ -141,7 +140,7 @@ def test_a_segment_its_type_and_its_mtu_change(deployed: Deployment, steady: Non
         pings = meanwhile(deployed, TRAVELLER)
         print(f"segment changed: {pings}")
         assert pings.duplicates == 0
-        assert pings.longest_gap < CHANGED
+        assert pings.longest_gap < MOVED
         assert answers(deployed, TRAVELLER)
 
 
@@ -155,7 +154,7 @@ def test_networks_and_routers_come_and_go_and_a_floating_ip_passes_to_another_po
     pings = meanwhile(deployed, TRAVELLER)
     print(f"floating IP to another port: {pings}")
     assert pings.duplicates == 0
-    assert pings.longest_gap < 1
+    assert pings.longest_gap < MOVED
     (deployed.directory / MOVING).write_text(before)
     deployed.succeed("site")
 

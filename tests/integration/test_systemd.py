@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from .names import lab_name
 NODES = ("controller", "network", "compute1")
 LAB = lab_name("systemd")
 PROGRAMS = ("mmdebstrap", "systemd-nspawn", "ssh", "nc")
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @pytest.fixture(scope="module")

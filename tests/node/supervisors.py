@@ -7,6 +7,7 @@ from __future__ import annotations
 import pathlib
 import shutil
 import subprocess
+import time
 import typing
 
 from ansible_collections.tenantnet.ovs.plugins.module_utils import s6, systemd
@@ -68,15 +69,16 @@ class Systemd:
     """The systemd that is process 1."""
 
     def running(self) -> typing.Iterator[Systemd]:
-        run(["journalctl", "--sync"])
-        self._cursor = run(["journalctl", "--quiet", "--lines=0", "--show-cursor"]).partition(": ")[2].strip()
+        self._began = (
+            time.time()
+        )  # a cursor would not do: where another unit's line is the last one, the next is left out
         yield self
         names = [*systemd.Systemd().names("tenantnet-"), *systemd.Systemd().names("somebody")]
         systemd.Systemd().remove(names)
 
     def said(self, service: str) -> list[str]:
         run(["journalctl", "--sync"])
-        journal = ["journalctl", "--quiet", "--all", "--output=cat", f"--after-cursor={self._cursor}"]
+        journal = ["journalctl", "--quiet", "--all", "--output=cat", f"--since=@{self._began:.6f}"]
         return run([*journal, f"_SYSTEMD_UNIT={service}.service"]).splitlines()
 
     def traces(self) -> list[str]:

@@ -14,7 +14,7 @@ from .session import Capture, Json, Session, at_once, where
 BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
 GRACE = 0.25  # seconds for what was sent before the last frame, once that one has arrived
 SECONDS = 3.0  # for the last frame
-PATIENCE = 15.0  # for the last frame from when a capture begins, before it is sent: nodes may be slow to reach
+PATIENCE = 120.0  # for whoever listens to be told to end: he begins first, and nodes may be slow to reach
 
 ECHO = {"nw_proto": 1}
 DATAGRAM = {"nw_proto": 17, "tp_src": 40000, "tp_dst": 40009}  # a port that nobody else listens on
@@ -112,18 +112,20 @@ def node_hidden(session: Session, check: Check) -> None:
     asked = [_request(source["mac"], source["ip"], ip) for ip in ips]
     asked += [_packet(source, mac, ip, **service) for mac in macs for ip in ips for service in (ECHO, DATAGRAM)]
     target = control["arp_tpa"]
-    served = session.start(node, "listen", udp=[DATAGRAM["tp_dst"]], nonce="", seconds=15)
-    seen = session.probe(
-        source,
-        "exchange",
-        run=uuid.uuid4().hex,
-        device=source["device"],
-        frames=[*asked, control],
-        until=[target],
-        grace=GRACE,
-        seconds=SECONDS,
-    )["seen"]
-    arrived = served(stop=True)["seen"]
+    served = session.start(node, "listen", udp=[DATAGRAM["tp_dst"]], nonce="", seconds=PATIENCE)
+    try:
+        seen = session.probe(
+            source,
+            "exchange",
+            run=uuid.uuid4().hex,
+            device=source["device"],
+            frames=[*asked, control],
+            until=[target],
+            grace=GRACE,
+            seconds=SECONDS,
+        )["seen"]
+    finally:
+        arrived = served(stop=True)["seen"]
     # A reply that br-tun makes out of the request still carries its token.
     tell = [f"ARP {s['frame']['arp_spa']}" if s["frame"].get("arp_op") == 2 else s["token"] for s in seen]
     tell = [t for t in tell if not t.startswith("ARP ") or t[4:] in (*ips, target)]  # its kernel asks others, too

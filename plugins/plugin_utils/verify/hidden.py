@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..plan.check import Check
-from .frames import addresses
+from .frames import PATIENCE, addresses
 from .outcome import Unmet
 from .session import Json, Session, at_once, where
 
@@ -23,13 +23,15 @@ def nodes_hidden(session: Session, check: Check) -> None:
     source, nodes = check.args["source"], check.args["nodes"]
     known = {n["node"]: sorted({ip for link in _links(session, n).values() for ip in link["ips"]}) for n in nodes}
     served = at_once(
-        [partial(session.start, n, "listen", tcp=[LISTENED], udp=[LISTENED], nonce="", seconds=20) for n in nodes]
+        [partial(session.start, n, "listen", tcp=[LISTENED], udp=[LISTENED], nonce="", seconds=PATIENCE) for n in nodes]
     )
     asked = [ip for ips in known.values() for ip in ips]
     ask = {"tcp": [*check.args["ports"], LISTENED], "udp": [LISTENED], "icmp": True, "source": source["ip"]}
-    answers = at_once([partial(_reach, session, source, address=ip, **ask) for ip in asked])
-    controls = at_once([partial(_reach, session, n, address=known[n["node"]][0], tcp=[LISTENED]) for n in nodes])
-    arrived = {n["node"]: collect(stop=True)["seen"] for n, collect in zip(nodes, served, strict=True)}
+    try:
+        answers = at_once([partial(_reach, session, source, address=ip, **ask) for ip in asked])
+        controls = at_once([partial(_reach, session, n, address=known[n["node"]][0], tcp=[LISTENED]) for n in nodes])
+    finally:
+        arrived = {n["node"]: collect(stop=True)["seen"] for n, collect in zip(nodes, served, strict=True)}
     for node, control in zip(nodes, controls, strict=True):
         if "answer" not in control[f"tcp/{LISTENED}"]:
             raise Unmet(f"{node['node']} reaches itself (control)", str(control), f"{node['node']}: iptables-save -c")

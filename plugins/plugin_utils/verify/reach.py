@@ -96,7 +96,7 @@ def _ask(session: Session, args: Json) -> tuple[dict[str, Json], set[str]]:
     services, lands = [*args["open"], *args["closed"]], args.get("lands", {})
     heard = {service: lands.get(service, service) for service in services}
     source, destination = args["source"], args["destination"]
-    collect = session.start(destination, "listen", nonce=uuid.uuid4().hex, seconds=15, **_asked(heard.values()))
+    collect = session.start(destination, "listen", nonce=uuid.uuid4().hex, seconds=PATIENCE, **_asked(heard.values()))
     try:
         answers = session.probe(
             source,
