@@ -200,7 +200,8 @@ def apply_with(
         record.save(state, node.slices)
         record.end(state.deployment)
     pending = bool(difference(live, node.desired, *rest))
-    waits = any(change.after is not None for change in difference(live, node.desired, *PART_OF))
+    parts = [part for part, whole in PART_OF.items() if whole in rest]
+    waits = any(change.after is not None for change in difference(live, node.desired, *parts))
     return Result(tuple(changes), missing=missing, pending=pending, waits=waits, interrupted=interrupted)
 
 
@@ -217,15 +218,17 @@ def ready() -> typing.Iterator[typing.Callable[[Pass], list[Change]]]:
             node = _Node(load(context), state, SLICES)
             before = node.read(node.desired)
             leaving, arriving = (difference(before, node.desired, name) for name in PART_OF)
+            left = _after(before, leaving)
             record.begin([*leaving, *arriving], state.deployment)
 
             def carry_out(name: Pass) -> list[Change]:
-                with _or_as_before(node, before, state.deployment):
-                    if name == "leave":
+                if name == "leave":
+                    with _or_as_before(node, before, state.deployment):
                         node.prune(leaving)
-                        return leaving
+                    return leaving
+                with _or_as_before(node, left, state.deployment):  # what has left may have arrived elsewhere
                     node.build(arriving, node.desired)
-                    return arriving
+                return arriving
 
             yield carry_out
             node.announce(arriving, node.desired)  # once more, for whom the first time was lost
@@ -264,6 +267,16 @@ def _other_deployment(state: NodeState) -> list[str]:
     if recorded is None or recorded.deployment == state.deployment:
         return []
     return [f"this node has deployment {recorded.deployment}; a node carries one, and {state.deployment} is another"]
+
+
+def _after(resources: Resources, changes: typing.Iterable[Change]) -> Resources:
+    """What is live when the changes have been made."""
+    live = {kind: dict(of_kind) for kind, of_kind in resources.items()}
+    for change in changes:
+        live[change.kind].pop(change.key, None)
+        if change.after is not None:
+            live[change.kind][change.key] = change.after
+    return live
 
 
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:

@@ -168,7 +168,7 @@ def test_a_setting_changed_by_hand(whole):
         dataclasses.replace(QVB, master=""),
         dataclasses.replace(BRIDGE, bridge={"ageing_time": 100}),
     ],
-    ids=lambda link: f"{link.name}-{hash(link.alias) & 0xF}",
+    ids=lambda link: link.name,
 )
 def test_what_is_wanted_otherwise_is_changed_in_place(whole, wanted):
     before = ip("-o", "link", "show", wanted.name, namespace=wanted.namespace).split(":")[0]
