@@ -38,7 +38,10 @@ def _floor(kind: int) -> typing.Iterator[None]:
         fcntl.flock(gate, fcntl.LOCK_EX)
         fcntl.flock(floor, kind)
         fcntl.flock(gate, fcntl.LOCK_UN)
-        yield
+        try:
+            yield
+        finally:  # not left to a child that has the file open as well
+            fcntl.flock(floor, fcntl.LOCK_UN)
 
 
 def _is_worker(config: pytest.Config) -> bool:

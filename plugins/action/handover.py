@@ -24,7 +24,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if self._task.check_mode:
             return result | {"skipped": True, "msg": "the module node tells what would change"}
         said = self._low_level_execute_command(f"{STATE_DIR}/bin/tenantnet-handover {args['step']}")
-        if said["rc"] != 0:
-            raise AnsibleActionFail((said["stderr"] or said["stdout"]).strip())
-        answer = json.loads(said["stdout"])
+        # Where there is a terminal between, what sudo and ssh have to say comes the same way.
+        lines = [line for line in said["stdout"].splitlines() if line.startswith("{")]
+        answer = json.loads(lines[-1]) if lines else {"error": (said["stderr"] or said["stdout"]).strip()}
+        if "error" in answer:
+            raise AnsibleActionFail(answer["error"])
         return result | answer | {"changed": bool(answer.get("changes"))}

@@ -20,7 +20,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if self._templar.template(variables.get("tenantnet_install", True)):
             if self._task.check_mode and not self._is_there(str(venv.PYTHON)):
                 said = f"{venv.PYTHON} is not there yet, and nobody else on this node could tell what would change"
-                return result | {"skipped": True, "msg": said}
+                return result | {"skipped": True, "msg": said, "pending": False, "waits": False}
             variables["ansible_python_interpreter"] = str(venv.PYTHON)
         return result | self._execute_module(task_vars=variables)
 

@@ -32,12 +32,15 @@ from .ovsdb import Ovsdb
 from .state import KINDS, SLICES, Daemon, File, Flow, Key, Link, NodeState, Port, Resource, owner_name
 
 Pass = typing.Literal["build", "leave", "arrive", "prune", "start"]
-PASSES: typing.Final[tuple[Pass, ...]] = ("build", "prune", "start")
+PASSES: typing.Final[tuple[Pass, ...]] = ("build", "leave", "arrive", "prune", "start")
 
-#: What may be at one place only is changed by a part of a pass, which `ready` carries out for itself, and at once.
-PART_OF: typing.Final[dict[Pass, Pass]] = {"leave": "prune", "arrive": "start"}
+#: They take things away.
+REMOVING: typing.Final[tuple[Pass, ...]] = ("leave", "prune")
 
-#: Guests ask other nodes for things as soon as they are plugged in: the pass `start` does that, when those are built.
+#: They are about what may be at one place only: all nodes take the first, then all the second.
+HANDING_OVER: typing.Final[tuple[Pass, ...]] = ("leave", "arrive")
+
+#: Guests ask other nodes for things as soon as they have a carrier, so they get it in the pass `start`.
 GUESTS = "guests"
 
 #: Resources by kind and key: all of a node, as it is or as it should be.
@@ -64,7 +67,7 @@ def _is_late(change: Change) -> bool:
 
 
 def _is_plug(change: Change) -> bool:
-    """Whether a guest gets its carrier by it."""
+    """Whether it gives a guest its carrier."""
     links = (change.before, change.after)
     return change.slice == GUESTS and [link.up for link in links if isinstance(link, Link)] == [False, True]
 
@@ -164,12 +167,15 @@ def apply(
 
 
 def restore() -> tuple[NodeState, Result] | None:
-    """Make this node what is recorded by then, when it is this run's turn; None when nothing is. Raises as `apply`."""
+    """Make this node what is recorded by then, when it is this run's turn; None when nothing is. Raises as `apply`.
+
+    What had not arrived yet does not do so now: nobody knows whether it has left where it was.
+    """
     with record.lock():
         if (state := record.load()) is None:
             return None
         with _context(state) as context:
-            return state, apply_with(load(context), state)
+            return state, apply_with(load(context), state, [name for name in PASSES if name != "arrive"])
 
 
 def _context(state: NodeState) -> contextlib.closing[Context]:
@@ -197,12 +203,22 @@ def apply_with(
     rest = [name for name in PASSES if name not in passes]
     live = node.read(node.desired) if rest and changes and not check else before
     if not check:
-        record.save(state, node.slices)
+        recorded = state.arrived() if "arrive" in passes else state
+        record.save(recorded, node.slices, whole="prune" in passes)
         record.end(state.deployment)
     pending = bool(difference(live, node.desired, *rest))
-    parts = [part for part, whole in PART_OF.items() if whole in rest]
-    waits = any(change.after is not None for change in difference(live, node.desired, *parts))
-    return Result(tuple(changes), missing=missing, pending=pending, waits=waits, interrupted=interrupted)
+    handing_over = difference(live, node.desired, *(name for name in rest if name in HANDING_OVER))
+    waits = any(change.after is not None for change in handing_over)
+    return Result(_merged(changes), missing=missing, pending=pending, waits=waits, interrupted=interrupted)
+
+
+def _merged(changes: typing.Iterable[Change]) -> tuple[Change, ...]:
+    """One change for each thing that changes in several steps."""
+    merged: dict[object, Change] = {}
+    for change in changes:
+        first = merged.get(name := (change.kind, change.key), change)
+        merged[name] = Change(first.before, change.after)
+    return tuple(merged.values())
 
 
 @contextlib.contextmanager
@@ -217,38 +233,43 @@ def ready() -> typing.Iterator[typing.Callable[[Pass], list[Change]]]:
         with _context(state) as context:
             node = _Node(load(context), state, SLICES)
             before = node.read(node.desired)
-            leaving, arriving = (difference(before, node.desired, name) for name in PART_OF)
-            left = _after(before, leaving)
-            record.begin([*leaving, *arriving], state.deployment)
+            leaving, arriving = (difference(before, node.desired, name) for name in HANDING_OVER)
+            if leaving or arriving:
+                record.begin([*leaving, *arriving], state.deployment)
+
+            def not_arrived() -> Resources:  # and what has left stays away: it may have arrived elsewhere
+                return _after(node.read(node.desired), (Change(change.after, change.before) for change in arriving))
 
             def carry_out(name: Pass) -> list[Change]:
                 if name == "leave":
-                    with _or_as_before(node, before, state.deployment):
+                    with _or_else(node, lambda: before, state.deployment):
                         node.prune(leaving)
                     return leaving
-                with _or_as_before(node, left, state.deployment):  # what has left may have arrived elsewhere
+                with _or_else(node, not_arrived, state.deployment):
                     node.build(arriving, node.desired)
                 return arriving
 
             yield carry_out
             node.announce(arriving, node.desired)  # once more, for whom the first time was lost
+            record.save(state.arrived(), SLICES, whole=False)
             record.end(state.deployment)
 
 
 def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass], deployment: str) -> None:
     """Make the node what it should be, or else what it was."""
-    with _or_as_before(node, before, deployment):
+    with _or_else(node, lambda: before, deployment):
         node.converge(before, node.desired, passes)
 
 
 @contextlib.contextmanager
-def _or_as_before(node: _Node, before: Resources, deployment: str) -> typing.Iterator[None]:
+def _or_else(node: _Node, before: typing.Callable[[], Resources], deployment: str) -> typing.Iterator[None]:
     """When something fails, make the node what it was. The journal stays only where that could not be done either."""
     try:
         yield
     except Exception as cause:
         try:
-            node.converge(node.read(before), before, PASSES)
+            goal = before()
+            node.converge(node.read(goal), goal, PASSES)
         except Exception as exc:
             raise ApplyFailed(
                 f"{_said(cause)}. Nor could the node be brought back to what it was: {_said(exc)}"
@@ -287,18 +308,23 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
     vlans = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
     early = _handing_over(changes)
-    asked = {*passes, *(part for part, whole in PART_OF.items() if whole in passes)}
-    return [change for change in changes if ("build" if change in early else _pass(change, vlans)) in asked]
+    return [change for change in changes if ("build" if change in early else _pass(change, vlans)) in passes]
 
 
 def _parts(change: Change) -> typing.Iterator[Change]:
-    """A guest's link is born without a carrier, and gets it by a change of its own."""
-    if isinstance(change.after, Link) and change.slice == GUESTS and change.before is None and change.after.up:
-        unplugged = dataclasses.replace(change.after, up=False)
-        yield Change(None, unplugged)
-        yield Change(unplugged, change.after)
-    else:
+    """The steps of a change that takes two: a guest's carrier comes later, and addresses go before others come."""
+    before, after = change.before, change.after
+    between: Link | None = None
+    if isinstance(after, Link) and after.slice == GUESTS and before is None and after.up:
+        between = dataclasses.replace(after, up=False)
+    elif isinstance(after, Link) and isinstance(before, Link) and after.late:
+        kept = tuple(address for address in before.addresses if address in after.addresses)
+        between = dataclasses.replace(before, addresses=kept, late=True)
+    if between in (None, before, after):
         yield change
+    else:
+        yield Change(before, between)
+        yield Change(between, after)
 
 
 def _misled(
@@ -335,9 +361,19 @@ def _pass(change: Change, vlans: typing.Collection[str]) -> Pass:
     if change.after is None:
         return "leave" if change.kind is Port else "prune"
     if lives and _is_late(change):  # it is there, but dead, or without what is to come
-        return "arrive"
+        return "leave" if _only_loses(change) else "arrive"
     anew = change.slice == GUESTS and change.kind is not Link and lives  # a guest that is there asks for things again
     return "start" if anew or _is_plug(change) else "build"
+
+
+def _only_loses(change: Change) -> bool:
+    """Whether all that happens to a link is that addresses go."""
+    before, after = change.before, change.after
+    if not isinstance(before, Link) or not isinstance(after, Link):
+        return False
+    return len(after.addresses) < len(before.addresses) and after == dataclasses.replace(
+        before, addresses=tuple(address for address in before.addresses if address in after.addresses)
+    )
 
 
 def _way_into(change: Change) -> str:
@@ -385,11 +421,12 @@ class _Node:
 
     def _round(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
         """Build, then look again and prune: what is built may take the place of what was to go."""
-        built = difference(live, goal, *(name for name in passes if name != "prune"))
+        built = difference(live, goal, *(name for name in passes if name not in REMOVING))
         self.build(built, goal)
-        if "prune" not in passes:
+        removing = [name for name in passes if name in REMOVING]
+        if not removing:
             return built
-        pruned = difference(self.read(goal) if built else live, goal, "prune")
+        pruned = difference(self.read(goal) if built else live, goal, *removing)
         self.prune(pruned)
         return built + pruned
 

@@ -21,4 +21,4 @@ class Refused(TenantnetError):
 
 
 class ApplyFailed(TenantnetError):
-    """A change could not be made; the node is back in the state that it had before."""
+    """A change could not be made; its text tells whether the node is as it was before."""

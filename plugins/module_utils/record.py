@@ -24,7 +24,7 @@ RECORD = pathlib.Path(STATE_DIR, "state.json")
 JOURNAL = pathlib.Path(STATE_DIR, "journal.json")
 OWNERS = pathlib.Path(STATE_DIR, "owners")  # records and journals of owners, who stand beside the deployment
 LOCK = pathlib.Path("/run/tenantnet/lock")
-LOCK_SECONDS = 60.0
+LOCK_SECONDS = 180.0  # longer than a process stands by that nobody asks any more (services/handover.py)
 
 
 def load(deployment: str = "") -> NodeState | None:
@@ -41,17 +41,21 @@ def load(deployment: str = "") -> NodeState | None:
         raise TenantnetError(f"the recorded state {path} cannot be understood: {exc}") from exc
 
 
-def save(state: NodeState, slices: typing.Collection[str]) -> None:
-    """Record the given slices as in `state` and the others as they were; a state without resources leaves no record."""
+def save(state: NodeState, slices: typing.Collection[str], whole: bool) -> None:
+    """Record the given slices as in `state` and the others as they were.
+
+    `whole`: what is not in it is gone from the node, so that a state without resources leaves no record.
+    """
     old, path = load(state.deployment), _path(RECORD, state.deployment)
     mine = state.only(slices).resources
     taken = {(type(r), r.key) for r in mine}  # a thing may have passed from a slice that is not applied now
     kept = [r for r in old.resources if r.slice not in slices and (type(r), r.key) not in taken] if old else []
     new = NodeState(deployment=state.deployment, node=state.node, resources=(*kept, *mine))
-    if not new.resources:
+    text = json.dumps(to_json(new))
+    if whole and not new.resources:
         _remove(path)
-    elif new != old:
-        _write(path, json.dumps(to_json(new)))
+    elif old is None or text != json.dumps(to_json(old)):  # == would not see whether something has arrived
+        _write(path, text)
 
 
 def interrupted(deployment: str = "") -> bool:

@@ -87,7 +87,7 @@ class Link(Resource):
     namespaces. An end with `peer_mac` has a far end that is not a Link of ours: a guest's NIC, which is born with that
     MAC and then belongs to the guest, who may change all of it. `bridge`: a Linux bridge. `internal`: an Open vSwitch
     internal port that is moved into its namespace. `tap`: what a virtual machine of the user `owner` is plugged into.
-    `late` as of a Port: one of its addresses.
+    `late` as of a Port: one of its addresses, or the guest behind it.
     """
 
     namespace: str  # "" is the node's own
@@ -152,7 +152,7 @@ class Bridge(Resource):
 class Port(Resource):
     """An Open vSwitch port with its one interface.
 
-    `late`: another node may still have what is behind it, so it comes to life, or changes, only in the pass `start`.
+    `late`: another node may still have what is behind it, so it comes to life, or changes, only in the pass `arrive`.
     `awaited`: its device belongs to whoever runs a machine, and may come later; it has the number that it asks for.
     When something happens is no part of what it is, and is not compared.
     """
@@ -333,9 +333,19 @@ class NodeState:
         """The same with secrets in the files that are made of one; raises ValueError for one that nobody knows."""
         return dataclasses.replace(self, resources=tuple(_filled(r, secrets) for r in self.resources))
 
+    def arrived(self) -> NodeState:
+        """The same when nothing of it may be elsewhere any more."""
+        return dataclasses.replace(self, resources=tuple(_arrived(r) for r in self.resources))
+
     def only(self, slices: typing.Collection[str]) -> NodeState:
         """The part that belongs to the given slices."""
         return dataclasses.replace(self, resources=tuple(r for r in self.resources if r.slice in slices))
+
+
+def _arrived(resource: Resource) -> Resource:
+    if isinstance(resource, Link | Port) and resource.late:
+        return dataclasses.replace(resource, late=False)
+    return resource
 
 
 def _filled(resource: Resource, secrets: typing.Mapping[str, str]) -> Resource:

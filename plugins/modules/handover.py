@@ -11,11 +11,11 @@ module: handover
 short_description: Let something go from one node to another within a moment
 version_added: 0.1.0
 description:
-  - An instance, a router or a floating IP that moves answers at one place only, so it leaves the old node before it
-    arrives at the new one; and all nodes change the way into a network whose type changes, or it would be cut in two.
-    The passes of M(tenantnet.ovs.node) do both as well, but they take their time to read the node.
+  - An instance or a router that moves answers at one place only, so it leaves the old node before it arrives at the new
+    one; and all nodes change the way into a network whose type changes, or it would be cut in two. The passes of
+    M(tenantnet.ovs.node) do both as well, but they take their time to read the node, and something is away meanwhile.
   - Here nodes are read before, by a process that stays. It has the node to itself until the last step is taken, and
-    gives up when it is not asked for 45 seconds.
+    gives up when it is not asked for 60 seconds.
   - Needs the commands of M(tenantnet.ovs.runtime), and the pass V(build) of M(tenantnet.ovs.node) on all nodes. The
     passes V(prune) and V(start) follow and see to it that nothing is left.
 options:
@@ -28,6 +28,8 @@ options:
     type: str
     required: true
     choices: [ready, leave, arrive]
+notes:
+  - Where logind ends all processes of a session with it (C(KillUserProcesses=yes)), this one ends with the connection.
 author: tenantnet developers (@tenantnet)
 attributes:
   action:

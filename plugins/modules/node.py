@@ -24,8 +24,8 @@ options:
     required: true
   passes:
     description:
-      - V(build) adds and changes things, V(prune) removes what is no longer wanted. To move something between nodes
-        without a gap, run V(build) on all nodes before V(prune) on any.
+      - V(build) adds and changes things, V(prune) removes what is no longer wanted. Run V(build) on all nodes before
+        V(prune) on any, so that what takes another's place is there before that one goes.
       - V(start) gives guests of a lab their carrier, and starts those anew that are to ask for their addresses again.
         A guest asks for its address and its metadata as soon as it can, so run V(build) on all nodes before V(start) on
         any.
@@ -73,7 +73,7 @@ EXAMPLES = r"""
     state: "{{ tenantnet_state }}"
     passes: [build]
 
-- name: Start guests where everything that they need is there, and remove what is of no use any more
+- name: Plug in guests where everything that they need is there, and remove what is of no use any more
   tenantnet.ovs.node:
     state: "{{ tenantnet_state }}"
     passes: [prune, start]
@@ -123,12 +123,15 @@ from ..module_utils.state import SLICES, NodeState, from_json
 #: Arguments that the result does not repeat.
 HIDDEN = ("state", "secrets")
 
+#: What a person asks for -> what the engine does, which can hand over for itself, too.
+PASSES: dict[str, list[engine.Pass]] = {"build": ["build"], "prune": ["leave", "prune"], "start": ["arrive", "start"]}
+
 
 def main() -> None:
     """Read the arguments, apply the state, report."""
     spec = {
         "state": {"type": "dict", "required": True},
-        "passes": {"type": "list", "elements": "str", "choices": list(engine.PASSES), "default": list(engine.PASSES)},
+        "passes": {"type": "list", "elements": "str", "choices": list(PASSES), "default": list(PASSES)},
         "secrets": {"type": "dict", "default": {}, "no_log": True},
         "slices": {"type": "list", "elements": "str", "choices": list(SLICES), "default": list(SLICES)},
     }
@@ -140,7 +143,8 @@ def main() -> None:
             module.fail_json(msg=missing_required_lib(library), invocation=invocation)
     try:
         state = from_json(module.params["state"]).only(module.params["slices"]).filled(module.params["secrets"])
-        result = engine.apply(state, module.params["passes"], module.check_mode, module.params["slices"])
+        passes = [part for name in module.params["passes"] for part in PASSES[name]]
+        result = engine.apply(state, passes, module.check_mode, module.params["slices"])
     except (TenantnetError, ValueError) as exc:
         module.fail_json(msg=str(exc), invocation=invocation)
     warn(module, result)

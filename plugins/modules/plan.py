@@ -94,9 +94,9 @@ machines:
   type: dict
 moves:
   description:
-    - What moves from one node to another. The pass V(prune) of M(tenantnet.ovs.node) must have run on all nodes that
-      something moves from before the pass V(start) runs on one that it moves to, or else an address would answer at
-      two places.
+    - What moves from one node to another. All nodes that something moves from must have taken the step V(leave) of
+      M(tenantnet.ovs.handover), or the pass V(prune) of M(tenantnet.ovs.node), before one that it moves to takes the
+      step V(arrive), or the pass V(start), or else an address would answer at two places.
   returned: success
   type: list
   elements: dict

@@ -7,13 +7,28 @@ from __future__ import annotations
 import dataclasses
 
 from ansible_collections.tenantnet.ovs.plugins.module_utils.engine import PASSES, Resources, difference
-from ansible_collections.tenantnet.ovs.plugins.module_utils.state import KINDS, Daemon, File, Link, Port, Resource
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
+    KINDS,
+    Daemon,
+    File,
+    Link,
+    NodeState,
+    Port,
+    Resource,
+    to_json,
+)
 
 FLOATING = "203.0.113.9/32"
 
 
 def of(*resources: Resource) -> Resources:
     return {kind: {r.key: r for r in resources if isinstance(r, kind)} for kind in KINDS.values()}
+
+
+def passes(live: Resources, goal: Resources) -> dict[str, list[Resource | None]]:
+    """What each pass makes, as far as it has something to do."""
+    made = {name: [change.after for change in difference(live, goal, name)] for name in PASSES}
+    return {name: resources for name, resources in made.items() if resources}
 
 
 def gateway(number: int, *addresses: str) -> Link:
@@ -77,7 +92,21 @@ def test_what_moves_arrives_for_itself_after_what_goes_left() -> None:
     dead = dataclasses.replace(port, tag=4095)
     tap = Link(slice="guests", namespace="", name="tap1", kind="tap", late=True)
     live, goal = of(dead, dataclasses.replace(tap, up=False)), of(port, tap)
-    assert [c.after for name in PASSES for c in difference(live, goal, name)] == [tap, port]
-    assert [c.after for c in difference(live, goal, "arrive")] == [tap, port]
-    assert [c.before for name in PASSES for c in difference(goal, of(), name)] == [tap, port]
-    assert [c.before for c in difference(goal, of(), "leave")] == [port]
+    assert passes(live, goal) == {"arrive": [tap, port]}
+    assert passes(goal, of()) == {"leave": [None], "prune": [None]}
+
+
+def test_what_moves_to_a_link_leaves_another_one_first() -> None:
+    other = "203.0.113.7/32"
+    old, new = gateway(1, FLOATING), dataclasses.replace(gateway(1, other), late=True)
+    neither = dataclasses.replace(old, addresses=())
+    assert passes(of(old), of(new)) == {"leave": [neither], "arrive": [new]}
+    assert passes(of(old), of(dataclasses.replace(new, late=False))) == {"build": [new]}
+    assert passes(of(old), of(dataclasses.replace(neither, late=True))) == {"leave": [neither]}
+
+
+def test_a_record_knows_whether_something_has_arrived() -> None:
+    port = Port(slice="instances", bridge="br-int", name="qvo1", late=True)
+    state = NodeState(deployment="test", node="scratch", resources=(port, gateway(1)))
+    assert to_json(state) != to_json(state.arrived()) == to_json(state.arrived().arrived())
+    assert state == state.arrived()

@@ -106,7 +106,7 @@ def _await_carriers(nics: typing.Sequence[str]) -> None:
     """A guest asks for its addresses once, and at once, when the network behind its NICs is there."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as news, IPRoute() as ipr:
         news.bind((0, _RTMGRP_LINK))  # before the first look, so that nothing happens between it and the news
-        while not all(link["flags"] & _LOWER_UP for link in ipr.get_links() if link.get("ifname") in nics):
+        while {link.get("ifname") for link in ipr.get_links() if not link["flags"] & _LOWER_UP} & set(nics):
             news.recv(65536)
 
 

@@ -7,12 +7,13 @@
     tenantnet-handover arrive    returns when what comes from elsewhere is here
 
 Reading a node takes most of the time of any change. So that is done before, and what is left are these two, which only
-ask the process. It holds the node's lock, and gives up when it is not asked for a while.
+ask the process. It holds the node's lock, and gives up when it is not asked for a while. Each answer is a line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -24,23 +25,22 @@ from ..changes import Change, counts
 from ..errors import TenantnetError
 
 SOCKET = pathlib.Path("/run/tenantnet/handover")  # for root only
-PATIENCE = 45.0  # seconds between two questions; another run waits longer than that for the lock
+PATIENCE = 60.0  # seconds between two questions
 
-STEPS = ("ready", "leave", "arrive")
+READY, *ASKED = STEPS = ("ready", "leave", "arrive")
 
 
 def main() -> int:
-    """Take one step; 1, with the reason on standard error, when it failed."""
+    """Take one step; 1, with the reason in place of an answer, when it failed."""
     parser = argparse.ArgumentParser(prog="tenantnet-handover", description="Move what may be at one place only.")
     parser.add_argument("step", choices=STEPS)
     step = parser.parse_args().step
     try:
-        answer = prepare() if step == "ready" else ask(step)
+        answer = prepare() if step == READY else ask(step)
     except (TenantnetError, OSError) as exc:
-        sys.stderr.write(f"tenantnet-handover: {exc}\n")
-        return 1
+        answer = {"error": str(exc)}
     sys.stdout.write(f"{json.dumps(answer)}\n")
-    return 0
+    return 1 if "error" in answer else 0
 
 
 def ask(step: str) -> dict[str, typing.Any]:
@@ -48,12 +48,13 @@ def ask(step: str) -> dict[str, typing.Any]:
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(SOCKET))
-        except (FileNotFoundError, ConnectionRefusedError) as exc:
+            connection.sendall(step.encode())
+            connection.shutdown(socket.SHUT_WR)
+            with connection.makefile(encoding="utf-8") as stream:
+                text = stream.read()
+        except (FileNotFoundError, ConnectionError) as exc:
             raise TenantnetError(f"this node is not ready, or was not asked for {PATIENCE:g} s") from exc
-        connection.sendall(step.encode())
-        connection.shutdown(socket.SHUT_WR)
-        with connection.makefile(encoding="utf-8") as stream:
-            answer = json.loads(stream.read() or '{"error": "the process that was ready has ended"}')
+    answer = json.loads(text or '{"error": "the process that was ready has ended"}')
     if "error" in answer:
         raise TenantnetError(answer["error"])
     return dict(answer)
@@ -74,47 +75,58 @@ def prepare() -> dict[str, typing.Any]:
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as pipe:
-        if error := pipe.read():
-            raise TenantnetError(error)
+        if (said := pipe.read()) != READY:
+            raise TenantnetError(said or "the process that should be ready has ended")
     return {}
 
 
 def _stand_by(writer: int) -> None:
-    """Close `writer` when ready, or write there why not; then take steps, to the last one or one that fails."""
-    from .. import engine  # takes a while, and `ask` has no use for it
-
+    """Write and close when ready, or when not, why; then take the other steps, up to one that fails."""
     with os.fdopen(writer, "w", encoding="utf-8") as pipe:
         try:
+            from .. import engine  # takes a while, and `ask` has no use for it
+
             with engine.ready() as carry_out, socket.socket(socket.AF_UNIX) as server:
                 _listen(server)
+                pipe.write(READY)
                 pipe.close()
-                while _serve(server, carry_out) != STEPS[-1]:
-                    pass
+                for step in ASKED:
+                    while not _serve(server, step, carry_out):
+                        pass
         except Exception as exc:  # there is nobody else who could tell
             if not pipe.closed:
-                pipe.write(str(exc))
+                pipe.write(str(exc) or repr(exc))
 
 
 def _listen(server: socket.socket) -> None:
     SOCKET.unlink(missing_ok=True)  # of a former process; this one has the lock
-    os.umask(0o077)
+    former = os.umask(0o077)
     server.bind(str(SOCKET))
+    os.umask(former)
     server.listen()
     server.settimeout(PATIENCE)
 
 
-def _serve(server: socket.socket, carry_out: typing.Callable[[typing.Any], list[Change]]) -> str:
-    """Take the step that is asked for next, and return it; raises TenantnetError, which who asked has heard of."""
-    connection = server.accept()[0]
-    with connection, connection.makefile("rw", encoding="utf-8") as stream:
-        step = stream.read()
+def _serve(server: socket.socket, step: str, carry_out: typing.Callable[[typing.Any], list[Change]]) -> bool:
+    """Whether it was asked for this step, and has taken it; raises TenantnetError, which who asked has heard of."""
+    with server.accept()[0] as connection:
+        with connection.makefile(encoding="utf-8") as stream:
+            asked = stream.read()
+        if asked != step:  # nothing, when who asked has gone already
+            _answer(connection, error=f"the next step is to {step}, not to {asked}")
+            return False
         try:
             changes = carry_out(step)
         except TenantnetError as exc:
-            stream.write(json.dumps({"error": str(exc)}))
+            _answer(connection, error=str(exc))
             raise
-        stream.write(json.dumps({"changes": [change.describe() for change in changes], "counts": counts(changes)}))
-    return step
+        _answer(connection, changes=[change.describe() for change in changes], counts=counts(changes))
+    return True
+
+
+def _answer(connection: socket.socket, **answer: typing.Any) -> None:
+    with contextlib.suppress(ConnectionError):  # nobody waits for it any more
+        connection.sendall(json.dumps(answer).encode())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 """What moves from one node to another: an address answers at one place, so it leaves the old one first.
 
 The lock file tells where an address answered before. Until that node has confirmed that it is gone there, the ports
-with the address are born dead at the new place (see `Port.late`).
+with the address are born dead at the new place (see `Port.late`), and a floating IP is not there yet (`Link.late`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from .session import Capture, Json, Session, at_once, where
 BROADCAST, NOBODY = "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"
 GRACE = 0.25  # seconds for what was sent before the last frame, once that one has arrived
 SECONDS = 3.0  # for the last frame
-PATIENCE = 120.0  # for whoever listens to be told to end: he begins first, and nodes may be slow to reach
+PATIENCE = 60.0  # for whoever listens to be told to end: he begins first, and nodes may be slow to reach
 
 ECHO = {"nw_proto": 1}
 DATAGRAM = {"nw_proto": 17, "tp_src": 40000, "tp_dst": 40009}  # a port that nobody else listens on

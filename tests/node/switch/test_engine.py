@@ -100,11 +100,11 @@ def test_build_removes_nothing_and_prune_builds_nothing(built: Switch) -> None:
     wanted = (BR_INT, TAP, new, GUARD, NORMAL)
     assert [c.describe()[0] for c in built(*wanted, passes=("build",)).changes] == ["+"]
     assert tag("qr-1") == tag("qr-2") == "1"
-    result = built(*wanted, passes=("prune",))
+    result = built(*wanted, passes=("leave", "prune"))
     assert [c.key for c in result.changes] == [QR.key]
     assert result.missing == ()
     run(["ovs-vsctl", "del-port", "qr-2"])
-    result = built(*wanted, passes=("prune",))
+    result = built(*wanted, passes=("leave", "prune"))
     assert not result.changed
     assert [c.key for c in result.missing] == [new.key]
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 
 import pytest
@@ -12,11 +13,12 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils import engine, recor
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.services import handover
-from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Link, NodeState, Port, Resource
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Flow, Link, NodeState, Port, Resource
 
 BR_INT = Bridge(slice="switching", name="br-int", datapath_type="netdev")
 GOES = Port(slice="dhcp", bridge="br-int", name="tap1", type="internal", tag=1)
 COMES = Port(slice="dhcp", bridge="br-int", name="tap2", type="internal", tag=1, late=True)
+GUARD = Flow(slice="dhcp", bridge="br-int", table=0, priority=9, match='in_port="tap1"', actions="drop")
 TAP = Link(slice="guests", namespace="", name="tap3", kind="tap", owner="root", late=True)
 
 
@@ -35,7 +37,7 @@ def apply(*resources: Resource, passes: tuple[engine.Pass, ...] = engine.PASSES)
 @pytest.fixture
 def built(openvswitch: None) -> engine.Result:
     """A port goes; another one, and a guest's tap, come when it is gone on all nodes."""
-    apply(BR_INT, GOES)
+    apply(BR_INT, GOES, GUARD)
     return apply(BR_INT, COMES, TAP, passes=("build",))
 
 
@@ -56,12 +58,12 @@ def test_what_comes_waits_for_what_goes(built: engine.Result) -> None:
         handover.ask("leave")
 
 
-def test_nothing_is_left_for_the_other_passes(built: engine.Result) -> None:
+def test_nothing_that_lives_is_left_for_the_other_passes(built: engine.Result) -> None:
     handover.prepare()
     handover.ask("leave")
     handover.ask("arrive")
     result = apply(BR_INT, COMES, TAP)
-    assert (result.changed, result.waits, result.interrupted) == (False, False, False)
+    assert (result.counts, result.waits, result.interrupted) == ({"flow": 1}, False, False)  # that of the one that went
 
 
 def test_nobody_else_changes_a_node_that_is_ready(built: engine.Result) -> None:
@@ -79,6 +81,29 @@ def test_a_process_that_is_not_asked_gives_up_and_the_next_run_knows(
     handover.prepare()
     result = apply(BR_INT, COMES, TAP)  # as soon as the lock is free
     assert result.interrupted
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "1", True)
+
+
+def test_a_boot_before_it_has_left_elsewhere_brings_nothing_to_life(built: engine.Result) -> None:
+    engine.restore()
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "4095", False)
+    handover.prepare()
+    handover.ask("leave")
+    handover.ask("arrive")
+    run(["ovs-vsctl", "del-port", "tap2"])
+    engine.restore()
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "1", True)
+
+
+def test_steps_are_taken_in_their_order_and_by_who_waits_for_the_answer(built: engine.Result) -> None:
+    handover.prepare()
+    with pytest.raises(TenantnetError, match="the next step is to leave, not to arrive"):
+        handover.ask("arrive")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(handover.SOCKET))
+    assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("1", "4095", False)
+    handover.ask("leave")
+    handover.ask("arrive")
     assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "1", True)
 
 
