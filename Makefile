@@ -41,7 +41,7 @@ shell: venv ## NODE=network [GUEST=demo/instance1]: a shell there
 
 test: dev ## all gates and tests, on labs of their own names, two things at a time
 	@$(MAKE) --jobs=2 molecule gates
-	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --numprocesses=2 --dist=loadgroup $(PYTEST_ARGS)
+	@$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --numprocesses=2 --dist=loadscope $(PYTEST_ARGS)
 
 molecule: dev ## each role alone and the whole, on a lab of their own
 	@$(AS_ROOT) env PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/molecule $(MOLECULE_ARGS) --no-command-borders

@@ -15,17 +15,22 @@ import pytest
 GATE, FLOOR = pathlib.Path(__file__), pathlib.Path(__file__).parents[1] / "conftest.py"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of a module, or of the lab `rich`, are a group, because their labs have one name."""
-    for item in items if _is_worker(config) else ():
-        group = "rich" if "rich" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: typing.Any) -> object:
+    """A worker gets all tests of a file, or of a directory below tests/integration: their labs have one name."""
+    from xdist.scheduler import LoadScopeScheduling  # verification, which also reads this, needs no xdist
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "/".join(nodeid.split("::")[0].split("/")[:3])
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> typing.Generator[None, object, object]:
     """A test with its fixtures runs beside those of other workers, unless it is marked `alone`."""
-    if not _is_worker(item.config):
+    if not hasattr(item.config, "workerinput"):
         return (yield)
     with _floor(fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH):
         return (yield)
@@ -42,7 +47,3 @@ def _floor(kind: int) -> typing.Iterator[None]:
             yield
         finally:  # not left to a child that has the file open as well
             fcntl.flock(floor, fcntl.LOCK_UN)
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")

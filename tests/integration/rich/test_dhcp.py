@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import Machine
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
-from .deployment import Deployment
+from ..deployment import Deployment
 
 ADDRESS, NAME, MTU = "192.168.2.11", "instance3", 8958  # a port with options of its own, on a subnet with a host route
 ROUTES = {

@@ -8,8 +8,8 @@ import typing
 
 import pytest
 
-from .deployment import ROOT, Deployment
-from .names import lab_name
+from ..deployment import ROOT, Deployment
+from ..names import lab_name
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import re
 
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.attacks import ATTACKS
 
-from .deployment import Deployment
+from ..deployment import Deployment
 
 LINE = re.compile(
     r"(?P<mark>[✓✗?]) (?P<attack>\S.*?) +(?P<tries>\d+) on (?P<nodes>.*?) +blocked; control: (?P<control>.*)"

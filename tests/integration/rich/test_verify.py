@@ -20,9 +20,9 @@ from ansible_collections.tenantnet.ovs.plugins.action.verify import chosen
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, from_json
 
-from .deployment import Deployment
-from .measured import failures
-from .streams import Enter, server, stream
+from ..deployment import Deployment
+from ..measured import failures
+from ..streams import Enter, server, stream
 
 
 @dataclasses.dataclass(frozen=True)
