@@ -28,5 +28,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         lines = [line for line in said["stdout"].splitlines() if line.startswith("{")]
         answer = json.loads(lines[-1]) if lines else {"error": (said["stderr"] or said["stdout"]).strip()}
         if "error" in answer:
-            raise AnsibleActionFail(answer["error"])
+            hint = "" if args["step"] == STEPS[0] else ". What moves may be nowhere until the playbook has run again"
+            raise AnsibleActionFail(f"{answer['error']}{hint}")
         return result | answer | {"changed": bool(answer.get("changes"))}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -62,6 +63,15 @@ def test_it_is_deployed_over_ssh_and_measured(systemd: Deployment) -> None:
     assert "checks passed" in output.text
     assert "not measured" not in output.text
     assert failed_units(systemd) == {}
+
+
+def test_a_node_hands_over_through_ssh_and_says_what_is_wrong(systemd: Deployment) -> None:
+    playbook = systemd.directory / "handover.yml"
+    for steps, wrong in ((("ready", "leave", "arrive"), ""), (("leave",), "this node is not ready")):
+        tasks = [{"tenantnet.ovs.handover": {"step": step}} for step in steps]
+        playbook.write_text(json.dumps([{"hosts": "compute1", "gather_facts": False, "tasks": tasks}]))
+        output = systemd.run(playbook)
+        assert output.says(wrong) if wrong else output.code == 0, output.text
 
 
 def test_a_reboot_is_survived_without_a_deployment(systemd: Deployment) -> None:
