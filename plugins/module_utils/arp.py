@@ -1,8 +1,10 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Gratuitous ARP: tells the neighbours of a device where an address is now (datapath.md 2.2, RFC 5944 4.6).
+"""ARP that no kernel sends by itself.
 
-A neighbour that knows the address of a former device would go on sending there until its own entry grows old.
+Gratuitous ARP tells the neighbours of a device where an address is now (datapath.md 2.2, RFC 5944 4.6): one that knows
+the address of a former device would go on sending there until its own entry grows old. A question asks for a neighbour
+whom the kernel may know already; Open vSwitch, which does not, hears the answer.
 """
 
 from __future__ import annotations
@@ -26,10 +28,18 @@ def announce(device: str, addresses: typing.Iterable[str]) -> None:
         mac = raw.getsockname()[4]
         for address in addresses:
             for operation in (_REQUEST, _REPLY):
-                raw.send(_frame(mac, socket.inet_aton(address), operation))
+                raw.send(_frame(mac, address, operation, address))
 
 
-def _frame(mac: bytes, address: bytes, operation: int) -> bytes:
+def ask(device: str, address: str, neighbours: typing.Iterable[str]) -> None:
+    """Ask for neighbours in the name of an address of the device, and wait for no answer. Raises OSError."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
+        raw.bind((device, 0))
+        for neighbour in neighbours:
+            raw.send(_frame(raw.getsockname()[4], address, _REQUEST, neighbour))
+
+
+def _frame(mac: bytes, sender: str, operation: int, target: str) -> bytes:
     head = _BROADCAST + mac + struct.pack("!H", _ETH_P_ARP)
-    body = struct.pack("!HHBBH", _ETHERNET, _ETH_P_IP, len(mac), len(address), operation)
-    return head + body + mac + address + _BROADCAST + address
+    body = struct.pack("!HHBBH", _ETHERNET, _ETH_P_IP, len(mac), 4, operation)
+    return head + body + mac + socket.inet_aton(sender) + _BROADCAST + socket.inet_aton(target)

@@ -89,6 +89,7 @@ BUILD = (
     Step(RouteDriver),
     Step(FlowDriver),
     Step(PortDriver, method="enliven", where=lambda change: not (_is_late(change) and change.before is None)),
+    Step(PortDriver, method="greet", where=lambda change: change.before is None),
 )
 
 #: When neighbours have heard of what is there.
@@ -236,6 +237,7 @@ def ready() -> typing.Iterator[typing.Callable[[Pass], list[Change]]]:
             leaving, arriving = (difference(before, node.desired, name) for name in HANDING_OVER)
             if leaving or arriving:
                 record.begin([*leaving, *arriving], state.deployment)
+            node.greet(node.desired)
 
             def not_arrived() -> Resources:  # and what has left stays away: it may have arrived elsewhere
                 return _after(node.read(node.desired), (Change(change.after, change.before) for change in arriving))
@@ -438,6 +440,10 @@ class _Node:
         changed |= {link.key: Change(None, link) for link in behind}
         if Link in self._drivers:
             self._carry_out([Step(LinkDriver, method="announce")], [*changed.values()])
+
+    def greet(self, goal: Resources) -> None:
+        """Have the other ends of all tunnels known, some of whom may be forgotten."""
+        self._carry_out([Step(PortDriver, method="greet")], [Change(None, port) for port in goal[Port].values()])
 
     def _carry_out(self, steps: typing.Sequence[Step], changes: typing.Sequence[Change]) -> None:
         for step in steps:

@@ -14,6 +14,7 @@ import dataclasses
 import errno
 import typing
 
+from .. import arp
 from ..changes import Change
 from ..errors import TenantnetError
 from ..netns import ignoring
@@ -91,6 +92,20 @@ class PortDriver:
                 with ignoring(errno.ENODEV):  # Open vSwitch says the same below, and of which port
                     self._netns.ipr().link("set", ifname=port.name, state="up")
             self._settle(ports, self._works)
+
+    def greet(self, changes: typing.Sequence[Change]) -> None:
+        """Have both ends of tunnels know each other: Open vSwitch's userspace datapath drops the first packet else."""
+        netdev = {row["name"] for row in self._ovsdb.rows("Bridge").values() if row["datapath_type"] == "netdev"}
+        far: dict[str, list[str]] = {}  # address of this node -> those of others
+        for port in (change.after for change in changes):
+            if isinstance(port, Port) and port.bridge in netdev and {"local_ip", "remote_ip"} <= port.options.keys():
+                far.setdefault(port.options["local_ip"], []).append(port.options["remote_ip"])
+        ipr = self._netns.ipr()
+        for address, neighbours in far.items():
+            for message in ipr.get_addr(address=address):
+                (link,) = ipr.get_links(message["index"])
+                arp.ask(link.get("ifname"), address, neighbours)
+                arp.announce(link.get("ifname"), [address])
 
     def _raised(self, desired: typing.Mapping[Key, Resource]) -> set[str]:
         """Those NICs that are up, of all that should be."""

@@ -14,6 +14,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Tenant
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.services import handover
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Flow, Link, NodeState, Port, Resource
+from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 BR_INT = Bridge(slice="switching", name="br-int", datapath_type="netdev")
 GOES = Port(slice="dhcp", bridge="br-int", name="tap1", type="internal", tag=1)
@@ -119,3 +120,29 @@ def test_a_step_that_fails_says_why_and_leaves_the_node_as_it_was_before_that(bu
 def test_without_a_record_nothing_is_ready(openvswitch: None) -> None:
     with pytest.raises(TenantnetError, match="nothing is recorded on this node"):
         handover.prepare()
+
+
+def known() -> set[str]:
+    """Other ends of tunnels whose MAC Open vSwitch knows."""
+    return {line.split()[0] for line in run(["ovs-appctl", "tnl/neigh/show"]).splitlines()[2:]}
+
+
+def test_the_other_end_of_a_tunnel_is_known_before_the_first_packet(openvswitch: None) -> None:
+    run(["ip", "netns", "add", "far"])
+    run(["ip", "link", "add", "near", "up", "type", "veth", "peer", "name", "eth1", "netns", "far"])
+    run(["ip", "-netns", "far", "link", "set", "eth1", "up"])
+    run(["ip", "-netns", "far", "address", "add", "10.0.1.2/24", "dev", "eth1"])
+    run(["ovs-vsctl", "add-br", "br-underlay", "--", "set", "Bridge", "br-underlay", "datapath_type=netdev"])
+    run(["ovs-vsctl", "add-port", "br-underlay", "near"])
+    run(["ip", "link", "set", "br-underlay", "up"])
+    run(["ip", "address", "add", "10.0.1.1/24", "dev", "br-underlay"])
+    options = {"local_ip": "10.0.1.1", "remote_ip": "10.0.1.2", "key": "flow"}
+    tunnel = Port(slice="switching", bridge="br-int", name="vxlan-1", type="vxlan", options=options)
+    assert "10.0.1.2" not in known()
+    apply(BR_INT, tunnel)
+    until(lambda: "10.0.1.2" in known(), "the answer to be heard")
+    run(["ovs-appctl", "tnl/neigh/flush"])  # as it forgets who was silent for a while
+    handover.prepare()
+    until(lambda: "10.0.1.2" in known(), "the answer to be heard")
+    for step in handover.ASKED:
+        handover.ask(step)
