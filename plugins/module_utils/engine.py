@@ -223,10 +223,10 @@ def _merged(changes: typing.Iterable[Change]) -> tuple[Change, ...]:
 
 
 @contextlib.contextmanager
-def ready() -> typing.Iterator[typing.Callable[[Pass], list[Change]]]:
-    """Read and lock the node, and yield what carries out `leave` and `arrive` of its record at once.
+def ready() -> typing.Iterator[dict[Pass, typing.Callable[[], list[Change]]]]:
+    """Read and lock the node, and yield what carries out `leave` and `arrive` at once, as far as there is a need.
 
-    Whether all is as it should be then is for the other passes to see. Raises as `apply`.
+    The node becomes what is recorded. Whether it is that then is for the other passes to see. Raises as `apply`.
     """
     with record.lock():
         if (state := record.load()) is None:
@@ -235,26 +235,30 @@ def ready() -> typing.Iterator[typing.Callable[[Pass], list[Change]]]:
             node = _Node(load(context), state, SLICES)
             before = node.read(node.desired)
             leaving, arriving = (difference(before, node.desired, name) for name in HANDING_OVER)
-            if leaving or arriving:
-                record.begin([*leaving, *arriving], state.deployment)
-            node.greet(node.desired)
 
             def not_arrived() -> Resources:  # and what has left stays away: it may have arrived elsewhere
                 return _after(node.read(node.desired), (Change(change.after, change.before) for change in arriving))
 
-            def carry_out(name: Pass) -> list[Change]:
-                if name == "leave":
-                    with _or_else(node, lambda: before, state.deployment):
-                        node.prune(leaving)
-                    return leaving
+            def leave() -> list[Change]:
+                with _or_else(node, lambda: before, state.deployment):
+                    node.prune(leaving)
+                return leaving
+
+            def arrive() -> list[Change]:
                 with _or_else(node, not_arrived, state.deployment):
                     node.build(arriving, node.desired)
                 return arriving
 
-            yield carry_out
-            node.announce(arriving, node.desired)  # once more, for whom the first time was lost
-            record.save(state.arrived(), SLICES, whole=False)
-            record.end(state.deployment)
+            steps: dict[Pass, typing.Callable[[], list[Change]]] = {"leave": leave} if leaving else {}
+            steps |= {"arrive": arrive} if arriving else {}
+            if steps:
+                record.begin([*leaving, *arriving], state.deployment)
+                node.greet(node.desired)
+            yield steps
+            if steps:
+                node.announce(arriving, node.desired)  # once more, for whom the first time was lost
+                record.save(state.arrived(), SLICES, whole=False)
+                record.end(state.deployment)
 
 
 def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass], deployment: str) -> None:
@@ -308,9 +312,11 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     changes += _misled(changes, live[Daemon], goal[Daemon])
     flows = [change for change in changes if change.kind is Flow]
     gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
-    vlans = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
+    elsewhere = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
+    stay = {(flow.bridge, flow.way_into) for flow in goal[Flow].values() if isinstance(flow, Flow) and flow.way_into}
+    ways = _Ways(elsewhere, stay)
     early = _handing_over(changes)
-    return [change for change in changes if ("build" if change in early else _pass(change, vlans)) in passes]
+    return [change for change in changes if ("build" if change in early else _pass(change, ways)) in passes]
 
 
 def _parts(change: Change) -> typing.Iterator[Change]:
@@ -355,17 +361,35 @@ def _handing_over(changes: typing.Sequence[Change]) -> list[Change]:
     return [change for change in gone if isinstance(change.before, Link) and got & {*change.before.addresses}]
 
 
-def _pass(change: Change, vlans: typing.Collection[str]) -> Pass:
-    """`vlans` get another way in: with both at once, on two nodes, broadcasts would go round in a circle."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Ways:
+    """VLANs of networks that get another way in."""
+
+    elsewhere: set[str]  # in another bridge: with both at once, on two nodes, broadcasts would go round in a circle
+    here: set[tuple[str, str]]  # (bridge, VLAN): all that will have a way in there
+
+
+def _pass(change: Change, ways: _Ways) -> Pass:
+    """What makes a change."""
     lives = change.before is not None
-    if change.kind is Flow and (lives is not (change.after is not None)) and _way_into(change) in vlans:
-        return "leave"
+    if change.kind is Flow and (flow := typing.cast(Flow, change.subject)):
+        if flow.way_into in ways.elsewhere or (lives and change.after and _goes_elsewhere(change)):
+            return "leave"
+        if change.after is None:  # as long as others may use the old way, they teach where it leads
+            return "arrive" if (flow.bridge, flow.way_into) in ways.here else "prune"
+        return "build"
     if change.after is None:
-        return "leave" if change.kind is Port else "prune"
+        return "leave" if isinstance(change.before, Port) and change.before.type in ("", "internal") else "prune"
     if lives and _is_late(change):  # it is there, but dead, or without what is to come
         return "leave" if _only_loses(change) else "arrive"
     anew = change.slice == GUESTS and change.kind is not Link and lives  # a guest that is there asks for things again
     return "start" if anew or _is_plug(change) else "build"
+
+
+def _goes_elsewhere(change: Change) -> bool:
+    """Whether packets are sent into another tunnel, whose other end must let them in by then."""
+    before, after = typing.cast(Flow, change.before).ways_out, typing.cast(Flow, change.after).ways_out
+    return bool(before - after and after - before)
 
 
 def _only_loses(change: Change) -> bool:
@@ -376,10 +400,6 @@ def _only_loses(change: Change) -> bool:
     return len(after.addresses) < len(before.addresses) and after == dataclasses.replace(
         before, addresses=tuple(address for address in before.addresses if address in after.addresses)
     )
-
-
-def _way_into(change: Change) -> str:
-    return typing.cast(Flow, change.subject).way_into
 
 
 class _Node:

@@ -196,6 +196,16 @@ class Flow(Resource):
         found = re.search(r"set_field:(\d+)->vlan_vid,goto_table:", self.actions)
         return found[1] if found else ""
 
+    @property
+    def ways_out(self) -> frozenset[tuple[str, str]]:
+        """Tunnel ids, each with a port by which packets leave that carry it."""
+        found = re.search(r"set_field:(0x[\da-f]+)->tun_id", self.actions)
+        return (
+            frozenset((found[1], port) for port in re.findall(r'output:"([^"]+)"', self.actions))
+            if found
+            else frozenset()
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ipset(Resource):

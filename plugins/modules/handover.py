@@ -14,14 +14,14 @@ description:
   - An instance or a router that moves answers at one place only, so it leaves the old node before it arrives at the new
     one; and all nodes change the way into a network whose type changes, or it would be cut in two. The passes of
     M(tenantnet.ovs.node) do both as well, but they take their time to read the node, and something is away meanwhile.
-  - Here nodes are read before, by a process that stays. It has the node to itself until the last step is taken, and
+  - Here nodes are read before, by a process that stays. It has the node to itself until its last step is taken, and
     gives up when it is not asked for 60 seconds.
   - Needs the commands of M(tenantnet.ovs.runtime), and the pass V(build) of M(tenantnet.ovs.node) on all nodes. The
     passes V(prune) and V(start) follow and see to it that nothing is left.
 options:
   step:
     description:
-      - V(ready) leaves the process behind that takes the other steps.
+      - V(ready) leaves the process behind that takes the other steps, and returns which of them there are to take.
       - V(leave) takes away what goes elsewhere, and changes ways into networks. It must have been done on all nodes
         before V(arrive) is done on any.
       - V(arrive) brings to life what comes from elsewhere.
@@ -54,17 +54,26 @@ EXAMPLES = r"""
 - name: Be ready
   tenantnet.ovs.handover:
     step: ready
+  register: ready
 
 - name: Leave the old places
   tenantnet.ovs.handover:
     step: leave
+  when: "'leave' in ready.steps"
 
 - name: Arrive at the new ones
   tenantnet.ovs.handover:
     step: arrive
+  when: "'arrive' in ready.steps"
 """
 
 RETURN = r"""
+steps:
+  description: The steps that this node has to take, in their order. Without any, no process is left behind.
+  returned: after V(ready)
+  type: list
+  elements: str
+  sample: [leave]
 changes:
   description: What was changed, one line each.
   returned: after V(leave) and V(arrive)

@@ -11,6 +11,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     KINDS,
     Daemon,
     File,
+    Flow,
     Link,
     NodeState,
     Port,
@@ -103,6 +104,34 @@ def test_what_moves_to_a_link_leaves_another_one_first() -> None:
     assert passes(of(old), of(new)) == {"leave": [neither], "arrive": [new]}
     assert passes(of(old), of(dataclasses.replace(new, late=False))) == {"build": [new]}
     assert passes(of(old), of(dataclasses.replace(neither, late=True))) == {"leave": [neither]}
+
+
+def flood(tunnel: str, *ports: str) -> Flow:
+    outputs = ",".join(f'output:"{port}"' for port in ports)
+    actions = f"pop_vlan,set_field:{tunnel}->tun_id,{outputs}"
+    return Flow(slice="switching", bridge="br-tun", table=22, priority=1, match="dl_vlan=1", actions=actions)
+
+
+def test_packets_go_another_way_when_all_nodes_let_them_in_there() -> None:
+    old = flood("0x1", "vxlan-1", "vxlan-2")
+    for new in (flood("0x2", "vxlan-1", "vxlan-2"), flood("0x1", "gre-1", "gre-2"), flood("0x1", "vxlan-1", "vxlan-3")):
+        assert passes(of(old), of(new)) == {"leave": [new]}
+    for new in (flood("0x1", "vxlan-1", "vxlan-2", "vxlan-3"), flood("0x1", "vxlan-1")):
+        assert passes(of(old), of(new)) == {"build": [new]}
+
+
+def test_the_old_way_in_goes_when_nobody_uses_it_any_more() -> None:
+    def way(tunnel: str) -> Flow:
+        actions = "push_vlan:0x8100,set_field:4097->vlan_vid,goto_table:10"
+        return Flow(slice="switching", bridge="br-tun", table=4, priority=1, match=f"tun_id={tunnel}", actions=actions)
+
+    assert passes(of(way("0x1")), of(way("0x2"))) == {"build": [way("0x2")], "arrive": [None]}
+    assert passes(of(way("0x1")), of()) == {"prune": [None]}
+
+
+def test_a_tunnel_stays_for_as_long_as_others_may_use_it() -> None:
+    tunnel = Port(slice="switching", bridge="br-tun", name="vxlan-1", type="vxlan")
+    assert passes(of(tunnel), of()) == {"prune": [None]}
 
 
 def test_a_record_knows_whether_something_has_arrived() -> None:

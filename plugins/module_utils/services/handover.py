@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `tenantnet-handover`: what may be at one place only goes from one node to another within a moment.
 
-    tenantnet-handover ready     returns when this node has been read, and leaves a process behind that is ready
+    tenantnet-handover ready     returns what is to be done when this node has been read, and leaves a process behind
     tenantnet-handover leave     returns when what goes elsewhere is gone here
     tenantnet-handover arrive    returns when what comes from elsewhere is here
 
@@ -27,7 +27,8 @@ from ..errors import TenantnetError
 SOCKET = pathlib.Path("/run/tenantnet/handover")  # for root only
 PATIENCE = 60.0  # seconds between two questions
 
-READY, *ASKED = STEPS = ("ready", "leave", "arrive")
+READY = "ready"
+STEPS = (READY, "leave", "arrive")
 
 
 def main() -> int:
@@ -54,10 +55,7 @@ def ask(step: str) -> dict[str, typing.Any]:
                 text = stream.read()
         except (FileNotFoundError, ConnectionError) as exc:
             raise TenantnetError(f"this node is not ready, or was not asked for {PATIENCE:g} s") from exc
-    answer = json.loads(text or '{"error": "the process that was ready has ended"}')
-    if "error" in answer:
-        raise TenantnetError(answer["error"])
-    return dict(answer)
+    return _checked(text)
 
 
 def prepare() -> dict[str, typing.Any]:
@@ -75,27 +73,33 @@ def prepare() -> dict[str, typing.Any]:
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as pipe:
-        if (said := pipe.read()) != READY:
-            raise TenantnetError(said or "the process that should be ready has ended")
-    return {}
+        return _checked(pipe.read())
+
+
+def _checked(text: str) -> dict[str, typing.Any]:
+    """What a process said before it closed its end; raises TenantnetError when that is an error or nothing."""
+    answer = json.loads(text or '{"error": "the process that was ready has ended"}')
+    if "error" in answer:
+        raise TenantnetError(answer["error"])
+    return dict(answer)
 
 
 def _stand_by(writer: int) -> None:
-    """Write and close when ready, or when not, why; then take the other steps, up to one that fails."""
+    """Write the steps to take, or why there is no being ready; then take them, up to one that fails."""
     with os.fdopen(writer, "w", encoding="utf-8") as pipe:
         try:
             from .. import engine  # takes a while, and `ask` has no use for it
 
-            with engine.ready() as carry_out, socket.socket(socket.AF_UNIX) as server:
+            with engine.ready() as steps, socket.socket(socket.AF_UNIX) as server:
                 _listen(server)
-                pipe.write(READY)
+                json.dump({"steps": [*steps]}, pipe)
                 pipe.close()
-                for step in ASKED:
-                    while not _serve(server, step, carry_out):
+                for name, step in steps.items():
+                    while not _serve(server, name, step):
                         pass
         except Exception as exc:  # there is nobody else who could tell
             if not pipe.closed:
-                pipe.write(str(exc) or repr(exc))
+                json.dump({"error": str(exc) or repr(exc)}, pipe)
 
 
 def _listen(server: socket.socket) -> None:
@@ -107,16 +111,16 @@ def _listen(server: socket.socket) -> None:
     server.settimeout(PATIENCE)
 
 
-def _serve(server: socket.socket, step: str, carry_out: typing.Callable[[typing.Any], list[Change]]) -> bool:
+def _serve(server: socket.socket, name: str, step: typing.Callable[[], list[Change]]) -> bool:
     """Whether it was asked for this step, and has taken it; raises TenantnetError, which who asked has heard of."""
     with server.accept()[0] as connection:
         with connection.makefile(encoding="utf-8") as stream:
             asked = stream.read()
-        if asked != step:  # nothing, when who asked has gone already
-            _answer(connection, error=f"the next step is to {step}, not to {asked}")
+        if asked != name:  # nothing, when who asked has gone already
+            _answer(connection, error=f"the next step is to {name}, not to {asked}")
             return False
         try:
-            changes = carry_out(step)
+            changes = step()
         except TenantnetError as exc:
             _answer(connection, error=str(exc))
             raise

@@ -45,7 +45,7 @@ def built(openvswitch: None) -> engine.Result:
 def test_what_comes_waits_for_what_goes(built: engine.Result) -> None:
     assert built.waits
     assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("1", "4095", False)
-    handover.prepare()
+    assert handover.prepare() == {"steps": ["leave", "arrive"]}
     assert stat.S_IMODE(handover.SOCKET.stat().st_mode) == 0o700
     assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("1", "4095", False)
     left = handover.ask("leave")
@@ -88,8 +88,7 @@ def test_a_process_that_is_not_asked_gives_up_and_the_next_run_knows(
 def test_a_boot_before_it_has_left_elsewhere_brings_nothing_to_life(built: engine.Result) -> None:
     engine.restore()
     assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "4095", False)
-    handover.prepare()
-    handover.ask("leave")
+    assert handover.prepare() == {"steps": ["arrive"]}
     handover.ask("arrive")
     run(["ovs-vsctl", "del-port", "tap2"])
     engine.restore()
@@ -117,6 +116,13 @@ def test_a_step_that_fails_says_why_and_leaves_the_node_as_it_was_before_that(bu
     assert (tag("tap1"), tag("tap2"), is_up("tap3")) == ("", "4095", False)  # tap1 may have arrived elsewhere
 
 
+def test_a_node_that_has_nothing_to_hand_over_waits_for_nothing(openvswitch: None) -> None:
+    apply(BR_INT, GOES)
+    assert handover.prepare() == {"steps": []}
+    with record.lock(seconds=5):
+        assert not record.interrupted()
+
+
 def test_without_a_record_nothing_is_ready(openvswitch: None) -> None:
     with pytest.raises(TenantnetError, match="nothing is recorded on this node"):
         handover.prepare()
@@ -139,10 +145,11 @@ def test_the_other_end_of_a_tunnel_is_known_before_the_first_packet(openvswitch:
     options = {"local_ip": "10.0.1.1", "remote_ip": "10.0.1.2", "key": "flow"}
     tunnel = Port(slice="switching", bridge="br-int", name="vxlan-1", type="vxlan", options=options)
     assert "10.0.1.2" not in known()
-    apply(BR_INT, tunnel)
+    apply(BR_INT, tunnel, GOES)
     until(lambda: "10.0.1.2" in known(), "the answer to be heard")
-    run(["ovs-appctl", "tnl/neigh/flush"])  # as it forgets who was silent for a while
+    for forgotten in ("tnl/neigh/flush", "revalidator/purge"):  # as when nobody has said anything for a while
+        run(["ovs-appctl", forgotten])
+    apply(BR_INT, tunnel, passes=("build",))
     handover.prepare()
     until(lambda: "10.0.1.2" in known(), "the answer to be heard")
-    for step in handover.ASKED:
-        handover.ask(step)
+    handover.ask("leave")
