@@ -21,8 +21,10 @@ import socket
 import sys
 import typing
 
-from ..changes import Change, counts
 from ..errors import TenantnetError
+
+if typing.TYPE_CHECKING:
+    from ..changes import Change
 
 SOCKET = pathlib.Path("/run/tenantnet/handover")  # for root only
 PATIENCE = 60.0  # seconds between two questions
@@ -88,7 +90,7 @@ def _stand_by(writer: int) -> None:
     """Write the steps to take, or why there is no being ready; then take them, up to one that fails."""
     with os.fdopen(writer, "w", encoding="utf-8") as pipe:
         try:
-            from .. import engine  # takes a while, and `ask` has no use for it
+            from .. import engine  # here, because it takes a while, and something is away while others ask
 
             with engine.ready() as steps, socket.socket(socket.AF_UNIX) as server:
                 _listen(server)
@@ -113,6 +115,8 @@ def _listen(server: socket.socket) -> None:
 
 def _serve(server: socket.socket, name: str, step: typing.Callable[[], list[Change]]) -> bool:
     """Whether it was asked for this step, and has taken it; raises TenantnetError, which who asked has heard of."""
+    from ..changes import counts  # here for the same reason
+
     with server.accept()[0] as connection:
         with connection.makefile(encoding="utf-8") as stream:
             asked = stream.read()
