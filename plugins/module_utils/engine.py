@@ -14,12 +14,12 @@ import time
 import typing
 
 from . import record
-from .changes import Change, counts, diff, text
+from .changes import Change, counts, text
 from .drivers import Context, Driver
 from .drivers.bridges import BridgeDriver
 from .drivers.daemons import DaemonDriver, FileDriver
 from .drivers.ethertypes import EthertypeDriver
-from .drivers.flows import FlowDriver, replaced
+from .drivers.flows import FlowDriver
 from .drivers.iptables import ChainDriver, IpsetDriver
 from .drivers.links import LinkDriver
 from .drivers.namespaces import ModuleDriver, NamespaceDriver, SysctlDriver
@@ -29,22 +29,8 @@ from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .state import KINDS, SLICES, Daemon, File, Flow, Key, Link, NodeState, Port, Resource, owner_name
-
-Pass = typing.Literal["build", "leave", "arrive", "prune", "start"]
-PASSES: typing.Final[tuple[Pass, ...]] = ("build", "leave", "arrive", "prune", "start")
-
-#: They take things away.
-REMOVING: typing.Final[tuple[Pass, ...]] = ("leave", "prune")
-
-#: They are about what may be at one place only: all nodes take the first, then all the second.
-HANDING_OVER: typing.Final[tuple[Pass, ...]] = ("leave", "arrive")
-
-#: Guests ask other nodes for things as soon as they have a carrier, so they get it in the pass `start`.
-GUESTS = "guests"
-
-#: Resources by kind and key: all of a node, as it is or as it should be.
-Resources = dict[type[Resource], dict[Key, Resource]]
+from .passes import HANDING_OVER, PASSES, REMOVING, Pass, Resources, difference, is_late, is_plug
+from .state import KINDS, SLICES, Link, NodeState, Port, owner_name
 
 SETTLE_SECONDS = 3.0  # for what ends by itself a little later, like a namespace whose last process goes
 
@@ -62,16 +48,6 @@ def _is_internal(change: Change) -> bool:
     return isinstance(change.subject, Link) and change.subject.kind == "internal"
 
 
-def _is_late(change: Change) -> bool:
-    return isinstance(change.after, Link | Port) and change.after.late
-
-
-def _is_plug(change: Change) -> bool:
-    """Whether it gives a guest its carrier."""
-    links = (change.before, change.after)
-    return change.slice == GUESTS and [link.up for link in links if isinstance(link, Link)] == [False, True]
-
-
 #: What a thing needs is there before it. A port is born dead, and lives only when its filters and flows are there.
 BUILD = (
     Step(ModuleDriver),
@@ -82,18 +58,18 @@ BUILD = (
     Step(EthertypeDriver),
     Step(IpsetDriver),
     Step(ChainDriver),  # NAT before the addresses it is for
-    Step(LinkDriver, where=lambda change: not _is_internal(change) and not _is_plug(change)),
+    Step(LinkDriver, where=lambda change: not _is_internal(change) and not is_plug(change)),
     Step(BridgeDriver),
     Step(PortDriver),
     Step(LinkDriver, where=_is_internal),  # an internal port is a device only after its port is there
     Step(RouteDriver),
     Step(FlowDriver),
-    Step(PortDriver, method="enliven", where=lambda change: not (_is_late(change) and change.before is None)),
+    Step(PortDriver, method="enliven", where=lambda change: not (is_late(change) and change.before is None)),
     Step(PortDriver, method="greet", where=lambda change: change.before is None),
 )
 
 #: When neighbours have heard of what is there.
-RUN = (Step(DaemonDriver), Step(LinkDriver, where=_is_plug))
+RUN = (Step(DaemonDriver), Step(LinkDriver, where=is_plug))
 
 #: A port goes before the flows that guard it: without them it would be open.
 PRUNE = (
@@ -304,102 +280,6 @@ def _after(resources: Resources, changes: typing.Iterable[Change]) -> Resources:
         if change.after is not None:
             live[change.kind][change.key] = change.after
     return live
-
-
-def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
-    """What the given passes have to change."""
-    changes = [part for kind in KINDS.values() for change in diff(live[kind], goal[kind]) for part in _parts(change)]
-    changes += _misled(changes, live[Daemon], goal[Daemon])
-    flows = [change for change in changes if change.kind is Flow]
-    gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
-    elsewhere = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
-    stay = {(flow.bridge, flow.way_into) for flow in goal[Flow].values() if isinstance(flow, Flow) and flow.way_into}
-    ways = _Ways(elsewhere, stay)
-    early = _handing_over(changes)
-    return [change for change in changes if ("build" if change in early else _pass(change, ways)) in passes]
-
-
-def _parts(change: Change) -> typing.Iterator[Change]:
-    """The steps of a change that takes two: a guest's carrier comes later, and addresses go before others come."""
-    before, after = change.before, change.after
-    between: Link | None = None
-    if isinstance(after, Link) and after.slice == GUESTS and before is None and after.up:
-        between = dataclasses.replace(after, up=False)
-    elif isinstance(after, Link) and isinstance(before, Link) and after.late:
-        kept = tuple(address for address in before.addresses if address in after.addresses)
-        between = dataclasses.replace(before, addresses=kept, late=True)
-    if between in (None, before, after):
-        yield change
-    else:
-        yield Change(before, between)
-        yield Change(between, after)
-
-
-def _misled(
-    changes: typing.Sequence[Change], live: dict[Key, Resource], goal: dict[Key, Resource]
-) -> typing.Iterator[Change]:
-    """Daemons that differ in nothing, but may have read what somebody wrote into their files."""
-    files = [change.after for change in changes if isinstance(change.after, File) and not change.after.initial]
-    for key, daemon in live.items():
-        if daemon == goal.get(key) and isinstance(daemon, Daemon) and any(daemon.reads(file) for file in files):
-            again, anew = dataclasses.replace(daemon, reload="unknown"), dataclasses.replace(daemon, restart="unknown")
-            yield Change(again if daemon.reload else anew, daemon)
-
-
-def _handing_over(changes: typing.Sequence[Change]) -> list[Change]:
-    """Links that go, and have an address that another one gets: it is nowhere for a moment, but never at two places."""
-    links = [(change.before, change.after) for change in changes if change.kind is Link]
-    had = {(link.key, address) for link, _after in links if isinstance(link, Link) for address in link.addresses}
-    got = {
-        address
-        for _before, link in links
-        if isinstance(link, Link)
-        for address in link.addresses
-        if (link.key, address) not in had
-    }
-    gone = (change for change in changes if change.after is None)
-    return [change for change in gone if isinstance(change.before, Link) and got & {*change.before.addresses}]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Ways:
-    """VLANs of networks that get another way in."""
-
-    elsewhere: set[str]  # in another bridge: with both at once, on two nodes, broadcasts would go round in a circle
-    here: set[tuple[str, str]]  # (bridge, VLAN): all that will have a way in there
-
-
-def _pass(change: Change, ways: _Ways) -> Pass:
-    """What makes a change."""
-    lives = change.before is not None
-    if change.kind is Flow and (flow := typing.cast(Flow, change.subject)):
-        if flow.way_into in ways.elsewhere or (lives and change.after and _goes_elsewhere(change)):
-            return "leave"
-        if change.after is None:  # as long as others may use the old way, they teach where it leads
-            return "arrive" if (flow.bridge, flow.way_into) in ways.here else "prune"
-        return "build"
-    if change.after is None:
-        return "leave" if isinstance(change.before, Port) and change.before.type in ("", "internal") else "prune"
-    if lives and _is_late(change):  # it is there, but dead, or without what is to come
-        return "leave" if _only_loses(change) else "arrive"
-    anew = change.slice == GUESTS and change.kind is not Link and lives  # a guest that is there asks for things again
-    return "start" if anew or _is_plug(change) else "build"
-
-
-def _goes_elsewhere(change: Change) -> bool:
-    """Whether packets are sent into another tunnel, whose other end must let them in by then."""
-    before, after = typing.cast(Flow, change.before).ways_out, typing.cast(Flow, change.after).ways_out
-    return bool(before - after and after - before)
-
-
-def _only_loses(change: Change) -> bool:
-    """Whether all that happens to a link is that addresses go."""
-    before, after = change.before, change.after
-    if not isinstance(before, Link) or not isinstance(after, Link):
-        return False
-    return len(after.addresses) < len(before.addresses) and after == dataclasses.replace(
-        before, addresses=tuple(address for address in before.addresses if address in after.addresses)
-    )
 
 
 class _Node:

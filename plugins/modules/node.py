@@ -118,13 +118,14 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ..module_utils import engine, netns, ovsdb
 from ..module_utils.changes import Change
 from ..module_utils.errors import TenantnetError
+from ..module_utils.passes import Pass
 from ..module_utils.state import SLICES, NodeState, from_json
 
 #: Arguments that the result does not repeat.
 HIDDEN = ("state", "secrets")
 
 #: What a person asks for -> what the engine does, which can hand over for itself, too.
-PASSES: dict[str, list[engine.Pass]] = {"build": ["build"], "prune": ["leave", "prune"], "start": ["arrive", "start"]}
+PASSES: dict[str, list[Pass]] = {"build": ["build"], "prune": ["leave", "prune"], "start": ["arrive", "start"]}
 
 
 def main() -> None:

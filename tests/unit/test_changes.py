@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils import engine
 from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change, counts, diff, text
+from ansible_collections.tenantnet.ovs.plugins.module_utils.passes import Pass, difference
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     KINDS,
     Chain,
@@ -133,6 +133,6 @@ VLAN = Flow(
     ("old", "new", "at"),
     [(VXLAN, GRE, "build"), (VXLAN, VLAN, "leave"), (VLAN, VXLAN, "leave"), (DROP, VLAN, "build")],
 )
-def test_a_network_is_never_behind_tunnels_and_on_a_wire_at_once(old: Flow, new: Flow, at: engine.Pass) -> None:
+def test_a_network_is_never_behind_tunnels_and_on_a_wire_at_once(old: Flow, new: Flow, at: Pass) -> None:
     live, goal = ({kind: by_key(flow) if kind is Flow else {} for kind in KINDS.values()} for flow in (old, new))
-    assert Change(None, new) in engine.difference(live, goal, at)
+    assert Change(None, new) in difference(live, goal, at)

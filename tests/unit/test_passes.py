@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.tenantnet.ovs.plugins.module_utils.engine import PASSES, Resources, difference
+from ansible_collections.tenantnet.ovs.plugins.module_utils.passes import PASSES, Resources, difference
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     KINDS,
     Daemon,

@@ -11,6 +11,7 @@ import stat
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils import engine, record
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
+from ansible_collections.tenantnet.ovs.plugins.module_utils.passes import PASSES, Pass
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.services import handover
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Flow, Link, NodeState, Port, Resource
@@ -31,7 +32,7 @@ def is_up(link: str) -> bool:
     return "UP" in json.loads(run(["ip", "-json", "link", "show", link]))[0]["flags"]
 
 
-def apply(*resources: Resource, passes: tuple[engine.Pass, ...] = engine.PASSES) -> engine.Result:
+def apply(*resources: Resource, passes: tuple[Pass, ...] = PASSES) -> engine.Result:
     return engine.apply(NodeState(deployment="test", node="scratch", resources=resources), passes)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils import engine
+from ansible_collections.tenantnet.ovs.plugins.module_utils.passes import PASSES, Pass
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Flow, Link, NodeState, Port, Resource
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
@@ -31,7 +32,7 @@ def link(master: str = "") -> Link:
     )
 
 
-def apply(*resources: Resource, passes: tuple[engine.Pass, ...] = engine.PASSES) -> engine.Result:
+def apply(*resources: Resource, passes: tuple[Pass, ...] = PASSES) -> engine.Result:
     return engine.apply(NodeState(deployment="test", node="scratch", resources=resources), passes)
 
 
