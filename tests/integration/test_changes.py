@@ -42,7 +42,7 @@ GAP = 0.1  # seconds between two answers to a ping of `steady`
 MOVED = 1.0  # seconds without an answer from what itself moves or changes
 STALL = 1.0  # seconds that a stream of `steady` may stand still; the userspace datapath adds ports in its only thread
 
-pytestmark = [pytest.mark.alone, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 class Steady:
@@ -121,6 +121,7 @@ def segment(deployed: Deployment, network: str) -> str:
     return found[1]
 
 
+@pytest.mark.alone
 def test_a_node_comes_and_an_instance_moves_there(deployed: Deployment, steady: None) -> None:
     deployed.edit("hosts.yml", "    compute2:\n", f"{COMPUTE3}    compute2:\n")
     deployed.edit(MOVING, "traveller:\n    node: compute1", "traveller:\n    node: compute3")
@@ -133,6 +134,7 @@ def test_a_node_comes_and_an_instance_moves_there(deployed: Deployment, steady: 
     assert "leaving" not in (deployed.directory / "topology.lock.yml").read_text()
 
 
+@pytest.mark.alone
 def test_a_segment_its_type_and_its_mtu_change(deployed: Deployment, steady: None) -> None:
     types = ["vxlan\n", "gre\n    mtu: 1400\n", "vlan\n", "vxlan\n"]
     for old, new in itertools.pairwise(types):
@@ -144,6 +146,7 @@ def test_a_segment_its_type_and_its_mtu_change(deployed: Deployment, steady: Non
         assert answers(deployed, TRAVELLER)
 
 
+@pytest.mark.alone
 def test_networks_and_routers_come_and_go_and_a_floating_ip_passes_to_another_port(
     deployed: Deployment, steady: None
 ) -> None:
@@ -159,6 +162,7 @@ def test_networks_and_routers_come_and_go_and_a_floating_ip_passes_to_another_po
     deployed.succeed("site")
 
 
+@pytest.mark.alone
 def test_a_node_goes_when_nothing_can_answer_there_any_more(deployed: Deployment, steady: None) -> None:
     deployed.edit(MOVING, "traveller:\n    node: compute3", "traveller:\n    node: compute1")
     hosts = deployed.hosts.read_text()

@@ -148,9 +148,9 @@ def _addresses(ipr: Session, index: int) -> set[str]:
 
 
 def _set_addresses(ipr: Session, index: int, wanted: typing.Iterable[str]) -> None:
-    """127.0.0.1 comes and goes with the state of lo."""
+    """127.0.0.1 comes and goes with the state of lo. What systemd-networkd adds meanwhile is no error."""
     present = _addresses(ipr, index) - {"127.0.0.1/8"}
-    for verb, addresses in {"del": present - {*wanted}, "add": {*wanted} - present}.items():
+    for verb, addresses in {"del": present - {*wanted}, "replace": {*wanted} - present}.items():
         for address in sorted(addresses):
             interface = ipaddress.IPv4Interface(address)
             prefix = interface.network.prefixlen
