@@ -9,7 +9,7 @@ import typing
 
 from .changes import Change, diff
 from .drivers.flows import replaced
-from .state import KINDS, Daemon, File, Flow, Key, Link, Port, Resource
+from .state import KINDS, Daemon, File, Flow, Key, Link, Namespace, Port, Resource
 
 Pass = typing.Literal["build", "leave", "arrive", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "leave", "arrive", "prune", "start")
@@ -20,7 +20,8 @@ REMOVING: typing.Final[tuple[Pass, ...]] = ("leave", "prune")
 #: They are about what may be at one place only: all nodes take the first, then all the second.
 HANDING_OVER: typing.Final[tuple[Pass, ...]] = ("leave", "arrive")
 
-#: Guests ask other nodes for things as soon as they have a carrier, so they get it in the pass `start`.
+#: What the pass `start` makes: guests ask other nodes for things as soon as they run, so those are built before. A guest
+#: that moves boots before, and waits for a carrier: it is not away for as long as that takes.
 GUESTS = "guests"
 
 #: Resources by kind and key: all of a node, as it is or as it should be.
@@ -29,7 +30,9 @@ Resources = dict[type[Resource], dict[Key, Resource]]
 
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
-    changes = [part for kind in KINDS.values() for change in diff(live[kind], goal[kind]) for part in _parts(change)]
+    moving = _moving(goal[Link].values())
+    whole = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
+    changes = [part for change in whole for part in _parts(change, moving)]
     changes += _misled(changes, live[Daemon], goal[Daemon])
     flows = [change for change in changes if change.kind is Flow]
     gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
@@ -38,14 +41,27 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     here = {(flow.bridge, flow.way_into) for flow in stay if isinstance(flow, Flow) and flow.way_into}
     ways = _Ways(elsewhere, here)
     early = _handing_over(changes)
-    return [change for change in changes if ("build" if change in early else _pass(change, ways)) in passes]
+    return [change for change in changes if ("build" if change in early else _pass(change, ways, moving)) in passes]
 
 
-def _parts(change: Change) -> typing.Iterator[Change]:
-    """The steps of a change that takes two: a guest's carrier comes later, and addresses go before others come."""
+def _moving(links: typing.Iterable[Resource]) -> set[str]:
+    """Namespaces of guests that come from another node."""
+    return {one.peer[0] for one in links if isinstance(one, Link) and one.late and one.slice == GUESTS and one.peer}
+
+
+def _place(resource: Resource) -> str:
+    """The namespace of a guest that this is part of; "" when its machine is somebody else's."""
+    match resource:
+        case Link(peer=(namespace, _)) | Daemon(namespace=namespace) | Namespace(name=namespace):
+            return namespace
+    return ""
+
+
+def _parts(change: Change, moving: typing.Collection[str]) -> typing.Iterator[Change]:
+    """The steps of a change that takes two: a carrier comes later for who moves, addresses go before others come."""
     before, after = change.before, change.after
     between: Link | None = None
-    if isinstance(after, Link) and after.slice == GUESTS and before is None and after.up:
+    if isinstance(after, Link) and before is None and after.up and _waits(after, moving):
         between = dataclasses.replace(after, up=False)
     elif isinstance(after, Link) and isinstance(before, Link) and after.late:
         kept = tuple(address for address in before.addresses if address in after.addresses)
@@ -55,6 +71,12 @@ def _parts(change: Change) -> typing.Iterator[Change]:
     else:
         yield Change(before, between)
         yield Change(between, after)
+
+
+def _waits(resource: Resource, moving: typing.Collection[str]) -> bool:
+    """Whether it is there before it may have a carrier."""
+    late = isinstance(resource, Link) and resource.late
+    return resource.slice == GUESTS and (late or _place(resource) in moving)
 
 
 def _misled(
@@ -91,7 +113,7 @@ class _Ways:
     here: set[tuple[str, str]]  # (bridge, VLAN): all that will have a way in there
 
 
-def _pass(change: Change, ways: _Ways) -> Pass:
+def _pass(change: Change, ways: _Ways, moving: typing.Collection[str]) -> Pass:
     """The pass that makes a change."""
     lives = change.before is not None
     if change.kind is Flow and (flow := typing.cast(Flow, change.subject)):
@@ -104,8 +126,10 @@ def _pass(change: Change, ways: _Ways) -> Pass:
         return "leave" if isinstance(change.before, Port) and change.before.type in ("", "internal") else "prune"
     if lives and is_late(change):  # it is there, but dead, or without what is to come
         return "leave" if _only_loses(change) else "arrive"
-    anew = change.slice == GUESTS and change.kind is not Link and lives  # a guest that is there asks for things again
-    return "start" if anew or is_plug(change) else "build"
+    if change.slice != GUESTS or (not lives and _waits(change.after, moving)):
+        return "build"
+    moves = change.kind is Link and lives and not is_plug(change)  # a guest's tap goes with what it is plugged into
+    return "build" if moves else "start"
 
 
 def _goes_elsewhere(change: Change) -> bool:

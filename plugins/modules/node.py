@@ -26,9 +26,8 @@ options:
     description:
       - V(build) adds and changes things, V(prune) removes what is no longer wanted. Run V(build) on all nodes before
         V(prune) on any, so that what takes another's place is there before that one goes.
-      - V(start) gives guests of a lab their carrier, and starts those anew that are to ask for their addresses again.
-        A guest asks for its address and its metadata as soon as it can, so run V(build) on all nodes before V(start) on
-        any.
+      - V(start) adds and changes guests of a lab. A guest asks for its address and its metadata as soon as it runs, so
+        run V(build) on all nodes before V(start) on any.
       - What may be at one place only is taken away by V(prune) and comes to life by V(start). To have both at once, use
         M(tenantnet.ovs.handover) between V(build) and these.
     type: list
@@ -73,7 +72,7 @@ EXAMPLES = r"""
     state: "{{ tenantnet_state }}"
     passes: [build]
 
-- name: Plug in guests where everything that they need is there, and remove what is of no use any more
+- name: Start guests where everything that they need is there, and remove what is of no use any more
   tenantnet.ovs.node:
     state: "{{ tenantnet_state }}"
     passes: [prune, start]

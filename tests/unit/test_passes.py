@@ -13,6 +13,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     File,
     Flow,
     Link,
+    Namespace,
     NodeState,
     Port,
     Resource,
@@ -75,17 +76,30 @@ def test_a_daemon_whose_file_was_changed_reads_it_again_or_starts_anew() -> None
     assert [c.kind for c in difference(none, goal, "build", "prune")] == [File]
 
 
-def test_a_guest_is_plugged_in_when_what_it_asks_is_built_everywhere() -> None:
+def guest(late: bool) -> tuple[Link, Namespace, Daemon]:
+    tap = Link(slice="guests", namespace="", name="tap1", kind="veth", peer=("guest-1", "eth0"), late=late)
+    daemon = Daemon(slice="guests", name="guest-1", namespace="guest-1", command=("guest",), restart="one port")
+    return tap, Namespace(slice="guests", name="guest-1"), daemon
+
+
+def test_a_guest_comes_when_what_it_asks_is_built_everywhere() -> None:
     agent = Daemon(slice="metadata", name="agent", namespace="", command=("agent",))
-    guest = Daemon(slice="guests", name="guest", namespace="", command=("guest",), restart="one port")
-    tap = Link(slice="guests", namespace="", name="tap-1", kind="tap")
+    tap, namespace, daemon = guest(late=False)
+    assert passes(of(), of(agent, tap, namespace, daemon)) == {"build": [agent], "start": [namespace, tap, daemon]}
+    again, shorter = dataclasses.replace(daemon, restart="two ports"), dataclasses.replace(tap, mtu=1400)
+    assert passes(of(tap, namespace, daemon), of(shorter, namespace, again)) == {"build": [shorter], "start": [again]}
+
+
+def test_a_guest_that_moves_boots_before_and_waits_for_its_carrier() -> None:
+    tap, namespace, daemon = guest(late=True)
     unplugged = dataclasses.replace(tap, up=False)
-    built = of(agent, guest, unplugged)
-    assert [change.after for change in difference(of(), of(agent, guest, tap), "build")] == [unplugged, agent, guest]
-    assert [c.after for c in difference(built, of(agent, guest, tap), "build", "prune", "start")] == [tap]
-    assert not difference(built, of(agent, guest, tap), "build", "prune")
-    again = dataclasses.replace(guest, restart="two ports")
-    assert [c.after for c in difference(built, of(agent, again, unplugged), "start")] == [again]
+    assert passes(of(), of(tap, namespace, daemon)) == {"build": [namespace, unplugged, daemon], "arrive": [tap]}
+    assert passes(of(unplugged, namespace, daemon), of(tap, namespace, daemon)) == {"arrive": [tap]}
+    more = dataclasses.replace(tap, name="tap2", peer=("guest-1", "eth1"), late=False)
+    assert passes(of(tap, namespace, daemon), of(tap, more, namespace, daemon)) == {
+        "build": [dataclasses.replace(more, up=False)],
+        "start": [more],
+    }
 
 
 def test_what_moves_arrives_for_itself_after_what_goes_left() -> None:
