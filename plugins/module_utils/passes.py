@@ -20,7 +20,7 @@ REMOVING: typing.Final[tuple[Pass, ...]] = ("leave", "prune")
 #: They are about what may be at one place only: all nodes take the first, then all the second.
 HANDING_OVER: typing.Final[tuple[Pass, ...]] = ("leave", "arrive")
 
-#: What the pass `start` makes: guests ask other nodes for things as soon as they run, so those are built before. A guest
+#: What the pass `start` makes: guests ask other nodes for things as soon as they run, so those are built before. One
 #: that moves boots before, and waits for a carrier: it is not away for as long as that takes.
 GUESTS = "guests"
 
