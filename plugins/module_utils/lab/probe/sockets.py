@@ -19,6 +19,7 @@ from .raw import Stop
 
 IP_PKTINFO, IP_MTU_DISCOVER, IP_PMTUDISC_DO = 8, 10, 2  # <linux/in.h>
 ASKED = b"x"  # what requests are made of
+AGAIN = 0.3  # seconds until a datagram is sent again
 IN_PKTINFO = struct.Struct("i4s4s")  # struct in_pktinfo of ip(7): interface, local address, address of the header
 
 
@@ -112,18 +113,31 @@ def _ask(args: Json, protocol: str, port: int) -> Json:
         else:
             kind = (socket.SOCK_DGRAM,) if protocol == "udp" else (socket.SOCK_RAW, port)
             connection = socket.socket(socket.AF_INET, *kind)
-            connection.settimeout(args["seconds"])
             connection.bind(source)
             connection.connect((args["address"], port))
-            payload = payload[:512]
         with connection:
-            connection.sendall(payload)
             if protocol == "tcp":
+                connection.sendall(payload)
                 connection.shutdown(socket.SHUT_WR)
-            said = connection.recv(4096)
+                said = connection.recv(4096)
+            else:
+                said = _exchanged(connection, payload[:512], args["seconds"])
             return {"answer": json.loads((said[_header(said) :] if protocol == "raw" else said) or b"null")}
     except (OSError, ValueError) as exc:
         return {"error": str(exc) or type(exc).__name__}
+
+
+def _exchanged(connection: socket.socket, payload: bytes, seconds: float) -> bytes:
+    """The answer to a datagram, which is sent again and again, for it or its answer may be lost on a busy machine."""
+    end = time.monotonic() + seconds
+    while True:
+        connection.sendall(payload)
+        connection.settimeout(max(0.01, min(AGAIN, end - time.monotonic())))
+        try:
+            return connection.recv(4096)
+        except TimeoutError:
+            if time.monotonic() >= end:
+                raise
 
 
 def ping(args: Json, ready: Callable[[], None]) -> Json:
