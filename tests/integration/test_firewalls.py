@@ -23,6 +23,8 @@ from .deployment import ROOT, Deployment
 from .measured import failures, topology
 from .names import lab_name
 
+pytestmark = pytest.mark.alone
+
 SOURCE = ROOT / "tests/integration/topologies/firewalls"
 PROJECT = "topology/projects/demo.yml"
 FIREWALLS = ("iptables_hybrid", "openvswitch")

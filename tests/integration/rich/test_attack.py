@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.attacks import ATTACKS
 
 from ..deployment import Deployment
+
+pytestmark = pytest.mark.alone
 
 LINE = re.compile(
     r"(?P<mark>[✓✗?]) (?P<attack>\S.*?) +(?P<tries>\d+) on (?P<nodes>.*?) +blocked; control: (?P<control>.*)"

@@ -19,6 +19,8 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 from ..deployment import Deployment
 
+pytestmark = pytest.mark.alone
+
 ADDRESS, NAME, MTU = "192.168.2.11", "instance3", 8958  # a port with options of its own, on a subnet with a host route
 ROUTES = {
     "default": "192.168.2.1",

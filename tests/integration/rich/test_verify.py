@@ -24,6 +24,8 @@ from ..deployment import Deployment
 from ..measured import failures
 from ..streams import Enter, server, stream
 
+pytestmark = pytest.mark.alone
+
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
