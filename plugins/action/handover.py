@@ -26,7 +26,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         said = self._low_level_execute_command(f"{STATE_DIR}/bin/tenantnet-handover {args['step']}")
         # Where there is a terminal between, what sudo and ssh have to say comes the same way.
         lines = [line for line in said["stdout"].splitlines() if line.startswith("{")]
-        answer = json.loads(lines[-1]) if lines else {"error": (said["stderr"] or said["stdout"]).strip()}
+        words = (said["stderr"] or said["stdout"]).strip() or f"tenantnet-handover ended with {said['rc']}"
+        answer = json.loads(lines[-1]) if lines else {"error": words}
         if "error" in answer:
             hint = "" if args["step"] == STEPS[0] else ". What moves may be nowhere until the playbook has run again"
             raise AnsibleActionFail(f"{answer['error']}{hint}")

@@ -116,12 +116,8 @@ class _Ways:
 def _pass(change: Change, ways: _Ways, moving: typing.Collection[str]) -> Pass:
     """The pass that makes a change."""
     lives = change.before is not None
-    if change.kind is Flow and (flow := typing.cast(Flow, change.subject)):
-        if flow.way_into in ways.elsewhere or (lives and change.after and _goes_elsewhere(change)):
-            return "leave"
-        if change.after is None:  # as long as others may use the old way, they teach where it leads
-            return "arrive" if (flow.bridge, flow.way_into) in ways.here else "prune"
-        return "build"
+    if change.kind is Flow:
+        return _pass_of_flow(change, ways)
     if change.after is None:
         return "leave" if isinstance(change.before, Port) and change.before.type in ("", "internal") else "prune"
     if lives and is_late(change):  # it is there, but dead, or without what is to come
@@ -132,9 +128,19 @@ def _pass(change: Change, ways: _Ways, moving: typing.Collection[str]) -> Pass:
     return "build" if moves else "start"
 
 
+def _pass_of_flow(change: Change, ways: _Ways) -> Pass:
+    flow = typing.cast(Flow, change.subject)
+    if flow.way_into in ways.elsewhere or _goes_elsewhere(change):
+        return "leave"
+    if change.after is not None:
+        return "build"
+    # As long as others may use the old way, they teach where it leads.
+    return "arrive" if (flow.bridge, flow.way_into) in ways.here else "prune"
+
+
 def _goes_elsewhere(change: Change) -> bool:
     """Whether packets are sent into another tunnel, whose other end must let them in by then."""
-    before, after = typing.cast(Flow, change.before).ways_out, typing.cast(Flow, change.after).ways_out
+    before, after = (flow.ways_out if isinstance(flow, Flow) else set() for flow in (change.before, change.after))
     return bool(before - after and after - before)
 
 

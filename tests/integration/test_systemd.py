@@ -65,7 +65,7 @@ def test_it_is_deployed_over_ssh_and_measured(systemd: Deployment) -> None:
     assert failed_units(systemd) == {}
 
 
-def test_a_node_hands_over_through_ssh_and_says_what_is_wrong(systemd: Deployment) -> None:
+def test_a_node_is_asked_to_hand_over_through_ssh_and_says_what_is_wrong(systemd: Deployment) -> None:
     for step, wrong in ({"ready": "", "leave": "this node is not ready"}).items():
         playbook = systemd.directory / f"{step}.yml"
         tasks = [

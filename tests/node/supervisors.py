@@ -69,9 +69,8 @@ class Systemd:
     """The systemd that is process 1."""
 
     def running(self) -> typing.Iterator[Systemd]:
-        self._began = (
-            time.time()
-        )  # a cursor would not do: where another unit's line is the last one, the next is left out
+        # A cursor would not do: where it is at another unit's line, the next one is left out.
+        self._began = time.time()
         yield self
         names = [*systemd.Systemd().names("tenantnet-"), *systemd.Systemd().names("somebody")]
         systemd.Systemd().remove(names)

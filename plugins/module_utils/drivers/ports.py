@@ -104,8 +104,9 @@ class PortDriver:
         for address, neighbours in far.items():
             for message in ipr.get_addr(address=address):
                 (link,) = ipr.get_links(message["index"])
-                arp.ask(link.get("ifname"), address, neighbours)
-                arp.announce(link.get("ifname"), [address])
+                with contextlib.suppress(OSError):  # of a NIC that is down or knows no ARP, nobody is to be known yet
+                    arp.ask(link.get("ifname"), address, neighbours)
+                    arp.announce(link.get("ifname"), [address])
 
     def _raised(self, desired: typing.Mapping[Key, Resource]) -> set[str]:
         """Those NICs that are up, of all that should be."""
