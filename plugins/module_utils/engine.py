@@ -29,7 +29,7 @@ from .drivers.zones import ZoneDriver
 from .errors import ApplyFailed, Refused, TenantnetError
 from .netns import Netns
 from .ovsdb import Ovsdb
-from .passes import HANDING_OVER, PASSES, REMOVING, Pass, Resources, difference, is_late, is_plug
+from .passes import HANDING_OVER, PASSES, REMOVING, Pass, Resources, assigned, difference, is_late, is_plug, waits
 from .state import KINDS, SLICES, Link, NodeState, Port, owner_name
 
 SETTLE_SECONDS = 3.0  # for what ends by itself a little later, like a namespace whose last process goes
@@ -183,10 +183,8 @@ def apply_with(
         recorded = state.arrived() if "arrive" in passes else state
         record.save(recorded, node.slices, whole="prune" in passes)
         record.end(state.deployment)
-    pending = bool(difference(live, node.desired, *rest))
-    handing_over = difference(live, node.desired, *(name for name in rest if name in HANDING_OVER))
-    waits = any(change.after is not None for change in handing_over)
-    return Result(_merged(changes), missing=missing, pending=pending, waits=waits, interrupted=interrupted)
+    left = [(change, name) for change, name in assigned(live, node.desired) if name in rest]
+    return Result(_merged(changes), missing, pending=bool(left), waits=waits(left), interrupted=interrupted)
 
 
 def _merged(changes: typing.Iterable[Change]) -> tuple[Change, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 
+from .addresses import Addresses
 from .changes import Change, diff
 from .drivers.flows import replaced
 from .state import KINDS, Daemon, File, Flow, Key, Link, Namespace, Port, Resource
@@ -30,10 +31,17 @@ Resources = dict[type[Resource], dict[Key, Resource]]
 
 def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     """What the given passes have to change."""
+    return [change for change, name in assigned(live, goal) if name in passes]
+
+
+def assigned(live: Resources, goal: Resources) -> list[tuple[Change, Pass]]:
+    """What all passes have to change, each change with its pass."""
     moving = _moving(goal[Link].values())
     whole = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
-    changes = [part for change in whole for part in _parts(change, moving)]
-    changes += _misled(changes, live[Daemon], goal[Daemon])
+    addresses = Addresses(whole)
+    steps = [step for change in whole for part in _parts(change, moving) for step in addresses.steps(part)]
+    steps += [(change, "") for change in _misled([change for change, _when in steps], live[Daemon], goal[Daemon])]
+    changes = [change for change, _when in steps]
     flows = [change for change in changes if change.kind is Flow]
     gone = [change.before for change in flows if isinstance(change.before, Flow) and change.after is None]
     elsewhere = replaced(gone, [change.after for change in flows if isinstance(change.after, Flow)])
@@ -41,7 +49,13 @@ def difference(live: Resources, goal: Resources, *passes: Pass) -> list[Change]:
     here = {(flow.bridge, flow.way_into) for flow in stay if isinstance(flow, Flow) and flow.way_into}
     ways = _Ways(elsewhere, here)
     early = _handing_over(changes)
-    return [change for change in changes if ("build" if change in early else _pass(change, ways, moving)) in passes]
+    return [(change, when or ("build" if change in early else _pass(change, ways, moving))) for change, when in steps]
+
+
+def waits(left: typing.Iterable[tuple[Change, Pass]]) -> bool:
+    """Whether something of this takes a place that something else must leave before, here or on another node."""
+    taking = (change for change, name in left if name == "arrive" or (name == "leave" and change.kind is Flow))
+    return any(change.after is not None for change in taking)
 
 
 def _moving(links: typing.Iterable[Resource]) -> set[str]:
@@ -58,19 +72,14 @@ def _place(resource: Resource) -> str:
 
 
 def _parts(change: Change, moving: typing.Collection[str]) -> typing.Iterator[Change]:
-    """The steps of a change that takes two: a carrier comes later for who moves, addresses go before others come."""
-    before, after = change.before, change.after
-    between: Link | None = None
-    if isinstance(after, Link) and before is None and after.up and _waits(after, moving):
-        between = dataclasses.replace(after, up=False)
-    elif isinstance(after, Link) and isinstance(before, Link) and after.late:
-        kept = tuple(address for address in before.addresses if address in after.addresses)
-        between = dataclasses.replace(before, addresses=kept, late=True)
-    if between in (None, before, after):
-        yield change
+    """The two steps of whatever waits for its carrier, or the one of anything else."""
+    after = change.after
+    if isinstance(after, Link) and change.before is None and after.up and _waits(after, moving):
+        unplugged = dataclasses.replace(after, up=False)
+        yield Change(None, unplugged)
+        yield Change(unplugged, after)
     else:
-        yield Change(before, between)
-        yield Change(between, after)
+        yield change
 
 
 def _waits(resource: Resource, moving: typing.Collection[str]) -> bool:
@@ -120,8 +129,8 @@ def _pass(change: Change, ways: _Ways, moving: typing.Collection[str]) -> Pass:
         return _pass_of_flow(change, ways)
     if change.after is None:
         return "leave" if isinstance(change.before, Port) and change.before.type in ("", "internal") else "prune"
-    if lives and is_late(change):  # it is there, but dead, or without what is to come
-        return "leave" if _only_loses(change) else "arrive"
+    if lives and is_late(change):  # it is there, but dead
+        return "arrive"
     if change.slice != GUESTS or (not lives and _waits(change.after, moving)):
         return "build"
     moves = change.kind is Link and lives and not is_plug(change)  # a guest's tap goes with what it is plugged into
@@ -142,16 +151,6 @@ def _goes_elsewhere(change: Change) -> bool:
     """Whether packets are sent into another tunnel, whose other end must let them in by then."""
     before, after = (flow.ways_out if isinstance(flow, Flow) else set() for flow in (change.before, change.after))
     return bool(before - after and after - before)
-
-
-def _only_loses(change: Change) -> bool:
-    """Whether all that happens to a link is that addresses go."""
-    before, after = change.before, change.after
-    if not isinstance(before, Link) or not isinstance(after, Link):
-        return False
-    return len(after.addresses) < len(before.addresses) and after == dataclasses.replace(
-        before, addresses=tuple(address for address in before.addresses if address in after.addresses)
-    )
 
 
 def is_late(change: Change) -> bool:

@@ -9,6 +9,7 @@ import dataclasses
 from ansible_collections.tenantnet.ovs.plugins.module_utils.passes import PASSES, Resources, difference
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     KINDS,
+    Chain,
     Daemon,
     File,
     Flow,
@@ -116,8 +117,74 @@ def test_what_moves_to_a_link_leaves_another_one_first() -> None:
     old, new = gateway(1, FLOATING), dataclasses.replace(gateway(1, other), late=True)
     neither = dataclasses.replace(old, addresses=())
     assert passes(of(old), of(new)) == {"leave": [neither], "arrive": [new]}
-    assert passes(of(old), of(dataclasses.replace(new, late=False))) == {"build": [new]}
     assert passes(of(old), of(dataclasses.replace(neither, late=True))) == {"leave": [neither]}
+
+
+def test_an_address_that_goes_stays_until_all_nodes_leave_what_moves() -> None:
+    other = "203.0.113.7/32"
+    old, new, both = gateway(1, FLOATING), gateway(1, other), gateway(1, other, FLOATING)
+    assert passes(of(old), of(new)) == {"build": [both], "leave": [new]}
+    assert passes(of(both), of(new)) == {"leave": [new]}
+    taken = gateway(2, FLOATING)
+    assert passes(of(old, gateway(2)), of(new, taken)) == {"build": [new, taken]}
+    waiting = dataclasses.replace(taken, late=True)
+    assert passes(of(old, gateway(2)), of(new, waiting)) == {"build": [both], "leave": [new], "arrive": [waiting]}
+
+
+def nat(number: int, name: str, *rules: str) -> Chain:
+    return Chain(
+        slice="routing",
+        namespace=f"qrouter-{number}",
+        family="ipv4",
+        table="nat",
+        name=f"tenantnet-ro-{name}",
+        rules=rules,
+    )
+
+
+def dnat(address: str, to: str) -> str:
+    return f"-d {address} -j DNAT --to-destination {to}"
+
+
+def snat(fixed: str, address: str) -> str:
+    return f"-s {fixed}/32 -j SNAT --to-source {address.partition('/')[0]} --random-fully"
+
+
+STAYS, METADATA = "203.0.113.5/32", "-d 169.254.169.254/32 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9697"
+
+
+def test_rules_for_an_address_go_with_it_and_keep_their_place() -> None:
+    had = (METADATA, dnat(FLOATING, "10.0.0.9"), dnat(STAYS, "10.0.0.5"))
+    old, new = nat(1, "PREROUTING", *had), nat(1, "PREROUTING", METADATA, dnat(STAYS, "10.0.0.6"))
+    between = nat(1, "PREROUTING", *had[:2], dnat(STAYS, "10.0.0.6"))
+    before, after = gateway(1, STAYS, FLOATING), gateway(1, STAYS)
+    assert passes(of(before, old), of(after, new)) == {"build": [between], "leave": [after, new]}
+    assert passes(of(before, between), of(after, new)) == {"leave": [after, new]}
+    elsewhere = gateway(2, FLOATING), nat(2, "float-snat", snat("10.0.0.9", FLOATING))
+    assert passes(of(after, old, *elsewhere), of(after, new, *elsewhere)) == {"build": [new]}
+
+
+def test_rules_for_an_address_come_with_it() -> None:
+    old, new = nat(1, "float-snat"), nat(1, "float-snat", snat("10.0.0.5", STAYS), snat("10.0.0.9", FLOATING))
+    between = nat(1, "float-snat", snat("10.0.0.5", STAYS))
+    before, after = gateway(1, STAYS), dataclasses.replace(gateway(1, STAYS, FLOATING), late=True)
+    assert passes(of(before, old), of(after, new)) == {"build": [between], "arrive": [after, new]}
+    assert passes(of(before), of(after, new)) == {"build": [between], "arrive": [after, new]}
+    assert passes(of(), of(after, new)) == {"build": [after, new]}  # its port is dead until then
+
+
+def test_a_chain_with_the_ports_of_an_address_is_led_to_for_as_long_as_that_is_there() -> None:
+    forwards, to_it, to_all = (
+        nat(1, "pf-1", dnat(FLOATING, "10.0.0.9")),
+        "-j tenantnet-ro-pf-1",
+        "-j tenantnet-ro-fip-pf",
+    )
+    old = nat(1, "PREROUTING", METADATA, to_all), nat(1, "fip-pf", to_it), forwards
+    without = nat(1, "PREROUTING", METADATA)
+    after = gateway(1)
+    made = passes(of(gateway(1, FLOATING), *old), of(after, without))
+    assert made == {"leave": [after, without], "prune": [None, None]}
+    assert passes(of(after, *old), of(after, without)) == {"build": [without], "prune": [None, None]}
 
 
 def flood(tunnel: str, *ports: str) -> Flow:

@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.action.verify import chosen
@@ -23,6 +24,7 @@ from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Ch
 from ..deployment import Deployment
 from ..measured import failures
 from ..streams import Enter, server, stream
+from ..traffic import INTERVAL, Ping
 
 pytestmark = pytest.mark.alone
 
@@ -350,7 +352,17 @@ MOVES = (
     ("demo", "{ip_address: 192.168.1.11, floating_ip: 203.0.113.102}", "192.168.1.11"),
     ("demo", "{ip_address: 192.168.1.21, floating_ip: 203.0.113.103}", "192.168.1.21"),
     ("demo", "fixed_ip: 192.168.1.12}", "fixed_ip: 192.168.1.12, floating_ip: 203.0.113.103}"),
-    ("other", "fixed_ip: 192.168.1.11}", "fixed_ip: 192.168.1.11, floating_ip: 203.0.113.102}"),
+    (
+        "other",
+        "fixed_ip: 192.168.1.11}",
+        "fixed_ip: 192.168.1.11, floating_ip: 203.0.113.102, security_groups: [default, ping]}",
+    ),
+    ("other", "routers:\n", "security_groups: {ping: {rules: [{direction: ingress, protocol: icmp}]}}\nrouters:\n"),
+    ("other", "router: {external_network: public,", "router: {external_network: public, node: network2,"),
+)
+BACK = (
+    ("demo", "- 192.168.1.11\n", "- {ip_address: 192.168.1.11, floating_ip: 203.0.113.102}\n"),
+    ("other", "floating_ip: 203.0.113.102, ", ""),
 )
 IP_SEEN = "import urllib.request as r; print(r.urlopen('http://203.0.113.1/', timeout=5).read().decode().strip())"
 
@@ -366,6 +378,18 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
         (entry,) = json.loads(deployed.node("outside", "ip", "-json", "neigh", "show", address).stdout)
         return str(entry["lladdr"])
 
+    def move(moves: Sequence[tuple[str, str, str]]) -> None:
+        for project, old, new in moves:
+            deployed.edit(f"topology/projects/{project}.yml", old, new)
+        pings = Ping(outside([]), "203.0.113.102")
+        deployed.succeed("site")
+        assert deployed.node("outside", "ping", "-c", "1", "-w", "10", "203.0.113.102").returncode == 0
+        time.sleep(10 * INTERVAL)  # so that the pings that are counted are answered, too
+        found = pings.stop()
+        print(f"floating IP to a router of another node: {found}")
+        assert found.duplicates == 0
+        assert found.longest_gap < 1
+
     outside = deployed.machine("outside").enter
     never = "net.ipv4.neigh.eth0.base_reachable_time_ms=3600000"  # an hour before it asks again for whom it knows
     assert deployed.node("outside", "sysctl", "-qw", never).returncode == 0
@@ -378,9 +402,7 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
         stream(outside, "203.0.113.110", 2222) as unrelated,
     ):
         before = {address: mac(address) for address in ("203.0.113.102", "203.0.113.103")}
-        for project, old, new in MOVES:
-            deployed.edit(f"topology/projects/{project}.yml", old, new)
-        deployed.succeed("site")
+        move(MOVES)
         assert mac("203.0.113.102") != before["203.0.113.102"]
         assert mac("203.0.113.103") == before["203.0.113.103"]
         assert moved.broke()
@@ -389,3 +411,5 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
     for where, seen in ((("compute1", "other", "instance1"), "102"), (("compute2", "demo", "instance2"), "103")):
         command = guest(*where)(["/usr/bin/python3", "-c", IP_SEEN])
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"203.0.113.{seen}\n"
+    move(BACK)
+    assert mac("203.0.113.102") == before["203.0.113.102"]
