@@ -73,6 +73,15 @@ def diff(live: typing.Mapping[Key, Resource], desired: typing.Mapping[Key, Resou
     return build + [Change(live[key], None) for key in reversed(list(live)) if key not in desired]
 
 
+def merged(changes: typing.Iterable[Change]) -> tuple[Change, ...]:
+    """One change for each thing that changes in several steps."""
+    found: dict[object, Change] = {}
+    for change in changes:
+        first = found.get(name := (change.kind, change.key), change)
+        found[name] = Change(first.before, change.after)
+    return tuple(found.values())
+
+
 def text(resources: typing.Iterable[Resource | None]) -> str:
     """Resources one a line in a stable order, for Ansible's diff mode."""
     return "".join(sorted(f"{line(r)}\n" for r in resources if r is not None))

@@ -14,7 +14,7 @@ import time
 import typing
 
 from . import record
-from .changes import Change, counts, text
+from .changes import Change, counts, merged, text
 from .drivers import Context, Driver
 from .drivers.bridges import BridgeDriver
 from .drivers.daemons import DaemonDriver, FileDriver
@@ -184,16 +184,7 @@ def apply_with(
         record.save(recorded, node.slices, whole="prune" in passes)
         record.end(state.deployment)
     left = [(change, name) for change, name in assigned(live, node.desired) if name in rest]
-    return Result(_merged(changes), missing, pending=bool(left), waits=waits(left), interrupted=interrupted)
-
-
-def _merged(changes: typing.Iterable[Change]) -> tuple[Change, ...]:
-    """One change for each thing that changes in several steps."""
-    merged: dict[object, Change] = {}
-    for change in changes:
-        first = merged.get(name := (change.kind, change.key), change)
-        merged[name] = Change(first.before, change.after)
-    return tuple(merged.values())
+    return Result(merged(changes), missing, pending=bool(left), waits=waits(left), interrupted=interrupted)
 
 
 @contextlib.contextmanager
@@ -333,7 +324,7 @@ class _Node:
     def announce(self, changes: typing.Sequence[Change], goal: Resources) -> None:
         """Tell neighbours of new addresses, and of those behind ports that came to life: a link has its port's name."""
         alive = {change.after.name for change in changes if isinstance(change.after, Port)}
-        changed = {change.key: change for change in changes if change.kind is Link}
+        changed = {change.key: change for change in merged(changes) if change.kind is Link}
         behind = (link for link in goal[Link].values() if isinstance(link, Link) and link.name in alive)
         changed |= {link.key: Change(None, link) for link in behind}
         if Link in self._drivers:

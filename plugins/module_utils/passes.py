@@ -10,7 +10,7 @@ import typing
 from .addresses import Addresses
 from .changes import Change, diff
 from .drivers.flows import replaced
-from .state import KINDS, Daemon, File, Flow, Key, Link, Namespace, Port, Resource
+from .state import KINDS, Daemon, File, Flow, Key, Link, Namespace, Port, Resource, Route
 
 Pass = typing.Literal["build", "leave", "arrive", "prune", "start"]
 PASSES: typing.Final[tuple[Pass, ...]] = ("build", "leave", "arrive", "prune", "start")
@@ -40,6 +40,7 @@ def assigned(live: Resources, goal: Resources) -> list[tuple[Change, Pass]]:
     whole = [change for kind in KINDS.values() for change in diff(live[kind], goal[kind])]
     addresses = Addresses(whole)
     steps = [step for change in whole for part in _parts(change, moving) for step in addresses.steps(part)]
+    steps += [(change, "arrive") for change in addresses.again(live[Route], goal[Route])]
     steps += [(change, "") for change in _misled([change for change, _when in steps], live[Daemon], goal[Daemon])]
     changes = [change for change, _when in steps]
     flows = [change for change in changes if change.kind is Flow]
@@ -100,8 +101,11 @@ def _misled(
 
 
 def _handing_over(changes: typing.Sequence[Change]) -> list[Change]:
-    """Links that go, and have an address that another one gets: it is nowhere for a moment, but never at two places."""
-    links = [(change.before, change.after) for change in changes if change.kind is Link]
+    """Links that go, and have an address that another one gets: it is nowhere for a moment, but never at two places.
+
+    One that is late gets it when the port of a link that goes has left.
+    """
+    links = [(change.before, change.after) for change in changes if change.kind is Link and not is_late(change)]
     had = {(link.key, address) for link, _after in links if isinstance(link, Link) for address in link.addresses}
     got = {
         address

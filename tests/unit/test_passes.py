@@ -18,6 +18,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     NodeState,
     Port,
     Resource,
+    Route,
     to_json,
 )
 
@@ -45,6 +46,11 @@ def test_a_link_that_goes_leaves_an_address_before_another_has_it() -> None:
     built = difference(old, new, "build")
     assert {(change.key[1], change.after is None) for change in built} == {("qg-1", True), ("qg-2", False)}
     assert not difference(old, new, "prune")
+
+
+def test_a_link_that_goes_does_not_hurry_for_one_that_waits() -> None:
+    waiting = dataclasses.replace(gateway(2, FLOATING), late=True)
+    assert passes(of(gateway(1, FLOATING), gateway(2)), of(waiting)) == {"arrive": [waiting], "prune": [None]}
 
 
 def test_a_link_whose_addresses_nobody_gets_goes_last() -> None:
@@ -127,6 +133,7 @@ def test_an_address_that_goes_stays_until_all_nodes_leave_what_moves() -> None:
     assert passes(of(both), of(new)) == {"leave": [new]}
     taken = gateway(2, FLOATING)
     assert passes(of(old, gateway(2)), of(new, taken)) == {"build": [new, taken]}
+    assert passes(of(gateway(1, "203.0.113.9/24")), of(new)) == {"build": [new]}  # an address of its own
     waiting = dataclasses.replace(taken, late=True)
     assert passes(of(old, gateway(2)), of(new, waiting)) == {"build": [both], "leave": [new], "arrive": [waiting]}
 
@@ -173,6 +180,45 @@ def test_rules_for_an_address_come_with_it() -> None:
     assert passes(of(), of(after, new)) == {"build": [after, new]}  # its port is dead until then
 
 
+def test_what_goes_out_is_never_without_a_translation() -> None:
+    def rules(address: str) -> Chain:
+        return nat(1, "snat", "-j tenantnet-ro-float-snat", f"-o qg-1 -j SNAT --to-source {address} --random-fully")
+
+    old, new = gateway(1, "203.0.113.7/24"), dataclasses.replace(gateway(1, "203.0.113.8/24"), late=True)
+    both = nat(1, "snat", *rules("203.0.113.7").rules, rules("203.0.113.8").rules[1])
+    neither = gateway(1)
+    assert passes(of(old, rules("203.0.113.7")), of(new, rules("203.0.113.8"))) == {
+        "build": [both],
+        "leave": [neither, rules("203.0.113.8")],
+        "arrive": [new],
+    }
+
+
+def test_routes_come_with_the_first_address_of_their_device() -> None:
+    def route(destination: str, via: str) -> Route:
+        return Route(slice="routing", namespace="qrouter-1", destination=destination, device="qg-1", via=via)
+
+    old, new = gateway(1, "203.0.113.7/24"), dataclasses.replace(gateway(1, "203.0.113.8/24"), late=True)
+    kept, changed = route("0.0.0.0/0", "203.0.113.1"), route("198.51.100.0/24", "203.0.113.9")
+    live = route("198.51.100.0/24", "203.0.113.2")
+    neither = gateway(1)
+    goal = of(new, kept, changed)
+    assert passes(of(old, kept, live), goal) == {"leave": [neither], "arrive": [new, changed, kept]}
+    assert passes(of(neither), goal) == {"arrive": [new, kept, changed]}
+    assert passes(of(old, kept), of(dataclasses.replace(new, late=False), kept)) == {
+        "build": [dataclasses.replace(new, late=False)]
+    }
+
+
+def test_an_address_does_not_stay_when_its_link_goes_to_another_network() -> None:
+    def port(tag: int) -> Port:
+        return Port(slice="routing", bridge="br-int", name="qg-1", tag=tag)
+
+    old, new = gateway(1, FLOATING), gateway(1)
+    assert passes(of(old, port(1)), of(new, port(2))) == {"build": [new, port(2)]}
+    assert passes(of(old, port(1)), of(new, port(1))) == {"leave": [new]}
+
+
 def test_a_chain_with_the_ports_of_an_address_is_led_to_for_as_long_as_that_is_there() -> None:
     forwards, to_it, to_all = (
         nat(1, "pf-1", dnat(FLOATING, "10.0.0.9")),
@@ -183,7 +229,7 @@ def test_a_chain_with_the_ports_of_an_address_is_led_to_for_as_long_as_that_is_t
     without = nat(1, "PREROUTING", METADATA)
     after = gateway(1)
     made = passes(of(gateway(1, FLOATING), *old), of(after, without))
-    assert made == {"leave": [after, without], "prune": [None, None]}
+    assert made == {"leave": [after, without, nat(1, "pf-1")], "prune": [None, None]}
     assert passes(of(after, *old), of(after, without)) == {"build": [without], "prune": [None, None]}
 
 

@@ -12,7 +12,7 @@ import itertools
 import shlex
 import typing
 
-from ..changes import Change
+from ..changes import Change, merged
 from ..errors import MissingProgram
 from ..run import run
 from ..state import SLICES, Chain, Ipset, Key, Resource, chain_prefix, owner_name, owner_prefix
@@ -54,7 +54,7 @@ class ChainDriver:
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
         groups: dict[tuple[str, str], list[Change]] = {}
-        for change in changes:
+        for change in merged(changes):
             chain = typing.cast(Chain, change.subject)
             if change.after is not None or self._netns.exists(chain.namespace):
                 groups.setdefault((chain.namespace, chain.family), []).append(change)

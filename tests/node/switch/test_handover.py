@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import socket
 import stat
 
@@ -14,7 +16,17 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Tenant
 from ansible_collections.tenantnet.ovs.plugins.module_utils.passes import PASSES, Pass
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.services import handover
-from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Flow, Link, NodeState, Port, Resource
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
+    Bridge,
+    Chain,
+    Flow,
+    Link,
+    Namespace,
+    NodeState,
+    Port,
+    Resource,
+    Route,
+)
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 BR_INT = Bridge(slice="switching", name="br-int", datapath_type="netdev")
@@ -127,6 +139,82 @@ def test_a_node_that_has_nothing_to_hand_over_waits_for_nothing(openvswitch: Non
 def test_without_a_record_nothing_is_ready(openvswitch: None) -> None:
     with pytest.raises(TenantnetError, match="nothing is recorded on this node"):
         handover.prepare()
+
+
+ROUTER = Namespace(slice="routing", name="qrouter-1")
+DEFAULT = Route(slice="routing", namespace="qrouter-1", destination="0.0.0.0/0", device="qg-1", via="203.0.113.1")
+FORWARDING = "-d {}/32 -p tcp -m tcp --dport 22 -j DNAT --to-destination 192.168.1.9:22"
+
+
+def router(own: str, floating: tuple[str, ...], late: bool = False) -> list[Resource]:
+    """A router with an address of its own, and floating IPs of one forwarded port each."""
+
+    def chain(name: str, *rules: str) -> Chain:
+        return Chain(slice="routing", namespace="qrouter-1", family="ipv4", table="nat", name=name, rules=rules)
+
+    p = "tenantnet-l3-"
+    addresses = tuple(sorted([f"{own}/24", *(f"{address}/32" for address in floating)]))
+    ends = [("qrouter-1", "qg-1"), ("", "qg-1")]
+    inside, outside = (
+        Link(slice="routing", namespace=mine[0], name=mine[1], kind="veth", peer=other)
+        for mine, other in (ends, reversed(ends))
+    )
+    return [
+        ROUTER,
+        dataclasses.replace(inside, addresses=addresses, late=late),
+        outside,
+        DEFAULT,
+        chain("POSTROUTING", f"-j {p}snat"),
+        chain(f"{p}snat", f"-o qg-1 -j SNAT --to-source {own} --random-fully"),
+        chain(f"{p}PREROUTING", *(f"-j {p}pf-{address[-1]}" for address in floating)),
+        *(chain(f"{p}pf-{address[-1]}", FORWARDING.format(address)) for address in floating),
+    ]
+
+
+def inside(*argv: str) -> str:
+    return run(argv, namespace="qrouter-1")
+
+
+def here() -> tuple[set[str], set[str], set[str]]:
+    """Addresses of the router's gateway, those that it forwards ports of, and those that it sends with."""
+    (link,) = json.loads(inside("ip", "-json", "address", "show", "qg-1"))
+    rules = inside("iptables-save", "-t", "nat")
+    return (
+        {address["local"] for address in link["addr_info"] if address["family"] == "inet"},
+        set(re.findall(r"-d (\S+)/32 .* DNAT", rules)),
+        set(re.findall(r"--to-source (\S+)", rules)),
+    )
+
+
+def test_a_floating_ip_takes_its_rules_along(openvswitch: None) -> None:
+    goes, stays, comes = (f"203.0.113.{number}" for number in (7, 8, 9))
+    own = "203.0.113.100"
+    apply(*router(own, (goes, stays)))
+    new = router(own, (stays, comes), late=True)
+    assert apply(*new, passes=("build",)).waits
+    assert here() == ({own, goes, stays}, {goes, stays}, {own})
+    assert handover.prepare() == {"steps": ["leave", "arrive"]}
+    handover.ask("leave")
+    assert here() == ({own, stays}, {stays}, {own})
+    handover.ask("arrive")
+    assert here() == ({own, stays, comes}, {stays, comes}, {own})
+    assert apply(*new).counts == {"chain": 1}  # that of the one that went
+
+
+def test_a_router_whose_only_address_is_exchanged_keeps_its_routes(openvswitch: None) -> None:
+    old, own = "203.0.113.100", "203.0.113.101"
+    apply(*router(old, ()))
+    new = router(own, (), late=True)
+    apply(*new, passes=("build",))
+    assert here() == ({old}, set(), {old, own})
+    handover.prepare()
+    handover.ask("leave")
+    assert here() == (set(), set(), {own})
+    assert "default" not in inside("ip", "route")
+    handover.ask("arrive")
+    assert here() == ({own}, set(), {own})
+    assert "default via 203.0.113.1 dev qg-1" in inside("ip", "route")
+    assert not apply(*new).changed
 
 
 def known() -> set[str]:
