@@ -15,10 +15,12 @@ import time
 import typing
 
 import pytest
+from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
+from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 from .deployment import ROOT, Deployment
 from .names import lab_name
-from .traffic import INTERVAL, Ping, Pings, Stream, guest
+from .traffic import INTERVAL, Answers, Ping, Pings, Questions, Stream, guest
 
 SOURCE = ROOT / "tests/integration/topologies/changes"
 MOVING = "topology/projects/moving.yml"
@@ -38,6 +40,7 @@ NETWORK = """\
 ROUTER = """\
   second: {external_network: public, subnets: [more]}
 """
+TOLD = "  l2_population: true\n  arp_responder: true\n"
 GAP = 0.1  # seconds between two answers to a ping of `steady`
 MOVED = 1.0  # seconds without an answer from what itself moves or changes
 STALL = 1.0  # seconds that a stream of `steady` may stand still; the userspace datapath adds ports in its only thread
@@ -101,14 +104,44 @@ def steady(deployed: Deployment) -> typing.Iterator[None]:
 
 def meanwhile(deployed: Deployment, address: str) -> Pings:
     """What the outside hears of an address while the topology is deployed, and until it is heard of again."""
-    pings = Ping(deployed.machine("outside").enter([]), address)
+    return heard(deployed, address, deployed.machine("outside").enter([]))[0]
+
+
+def heard(
+    deployed: Deployment, address: str, place: typing.Sequence[str], asker: str = ""
+) -> tuple[Pings, Answers | None]:
+    """The same of a place, which also asks who has the address, when it has one to ask with."""
+    pings = Ping(place, address)
+    questions = Questions(place, asker, address) if asker else None
     deployed.succeed("site")
-    assert deployed.node("outside", "ping", "-c", "1", "-w", "10", address).returncode == 0
+    subprocess.run([*place, "ping", "-c", "1", "-w", "10", address], check=True)
     time.sleep(10 * INTERVAL)  # so that the pings that are counted are answered, too
-    return pings.stop()
+    return pings.stop(), questions.stop() if questions else None
 
 
-def answers(deployed: Deployment, address: str) -> bool:
+def move(deployed: Deployment, old: str, new: str) -> None:
+    """Move the traveller, whom neither the outside nor a neighbour misses for long, and who is never at two places."""
+    deployed.edit(MOVING, f"traveller:\n    node: {old}", f"traveller:\n    node: {new}")
+    neighbour = guest(deployed.machine("compute2"), "moving", "peer")
+    outside = Ping(deployed.machine("outside").enter([]), TRAVELLER)
+    pings, answers = heard(deployed, "192.168.1.11", neighbour, "192.168.1.12")
+    assert answers
+    for found in (pings, outside.stop()):
+        print(f"instance to another node: {found}")
+        assert found.duplicates == 0
+        assert found.longest_gap < MOVED
+    assert (len(answers.macs), answers.doubled) == (1, 0), answers
+    assert answers_outside(deployed, TRAVELLER)
+
+
+def told(deployed: Deployment, mtu: int) -> None:
+    """A guest that runs gets to know its network's MTU, and frames of that size get through to another one."""
+    peer = guest(deployed.machine("compute2"), "moving", "peer")
+    until(lambda: f"mtu {mtu}" in run([*peer, "ip", "link", "show", "eth0"]), "the guest to be told")
+    run([*peer, "ping", "-c", "1", "-w", "5", "-M", "do", "-s", str(mtu - 28), "192.168.1.11"])
+
+
+def answers_outside(deployed: Deployment, address: str) -> bool:
     """Whether the outside reaches an address within a second."""
     return deployed.node("outside", "ping", "-c", "1", "-w", "1", address).returncode == 0
 
@@ -124,13 +157,8 @@ def segment(deployed: Deployment, network: str) -> str:
 @pytest.mark.alone
 def test_a_node_comes_and_an_instance_moves_there(deployed: Deployment, steady: None) -> None:
     deployed.edit("hosts.yml", "    compute2:\n", f"{COMPUTE3}    compute2:\n")
-    deployed.edit(MOVING, "traveller:\n    node: compute1", "traveller:\n    node: compute3")
     deployed.succeed("lab")
-    pings = meanwhile(deployed, TRAVELLER)
-    print(f"instance to another node: {pings}")
-    assert pings.duplicates == 0
-    assert pings.longest_gap < MOVED
-    assert answers(deployed, TRAVELLER)
+    move(deployed, "compute1", "compute3")
     assert "leaving" not in (deployed.directory / "topology.lock.yml").read_text()
 
 
@@ -143,7 +171,9 @@ def test_a_segment_its_type_and_its_mtu_change(deployed: Deployment, steady: Non
         print(f"segment changed: {pings}")
         assert pings.duplicates == 0
         assert pings.longest_gap < MOVED
-        assert answers(deployed, TRAVELLER)
+        assert answers_outside(deployed, TRAVELLER)
+        if "mtu" in new:
+            told(deployed, 1400)
 
 
 @pytest.mark.alone
@@ -152,27 +182,47 @@ def test_networks_and_routers_come_and_go_and_a_floating_ip_passes_to_another_po
 ) -> None:
     before = (deployed.directory / MOVING).read_text()
     deployed.edit(MOVING, "routers:\n", f"{NETWORK}routers:\n{ROUTER}")
+    deployed.edit(MOVING, "gateway_ip: 192.168.1.1}\n", "gateway_ip: 192.168.1.1}\n      another: 192.168.8.0/24\n")
     deployed.edit(MOVING, ", floating_ip: 203.0.113.111", "")
     deployed.edit(MOVING, "fixed_ip: 192.168.1.12", "fixed_ip: 192.168.1.12, floating_ip: 203.0.113.111")
     pings = meanwhile(deployed, TRAVELLER)
     print(f"floating IP to another port: {pings}")
     assert pings.duplicates == 0
     assert pings.longest_gap < MOVED
+    assert of_network_node(deployed, "192.168.7.1/24", "192.168.8.") == [True, True]
     (deployed.directory / MOVING).write_text(before)
     deployed.succeed("site")
+    assert of_network_node(deployed, "192.168.7.1/24", "192.168.8.") == [False, False]
+
+
+def of_network_node(deployed: Deployment, *addresses: str) -> list[bool]:
+    """Whether a namespace of the network node has addresses that begin so."""
+    command = "for name in $(ls /run/netns); do ip -netns $name address; done"
+    said = deployed.node("network", "sh", "-c", command).stdout
+    return [f"inet {address}" in said for address in addresses]
+
+
+@pytest.mark.alone
+def test_nodes_that_flood_and_learn_are_told_who_is_where(deployed: Deployment, steady: None) -> None:
+    """What follows moves among nodes that are told."""
+    deployed.edit("topology/provider.yml", "tunnels:\n", f"tunnels:\n{TOLD}")
+    pings = meanwhile(deployed, TRAVELLER)
+    print(f"who is where: {pings}")
+    assert pings.longest_gap < GAP
 
 
 @pytest.mark.alone
 def test_a_node_goes_when_nothing_can_answer_there_any_more(deployed: Deployment, steady: None) -> None:
+    hosts, there = deployed.hosts.read_text(), (deployed.directory / MOVING).read_text()
     deployed.edit(MOVING, "traveller:\n    node: compute3", "traveller:\n    node: compute1")
-    hosts = deployed.hosts.read_text()
     deployed.edit("hosts.yml", COMPUTE3, "")
     assert deployed.run("site").says("may still answer on compute3, which this run leaves out")
     deployed.hosts.write_text(hosts)
-    deployed.succeed("site")
+    (deployed.directory / MOVING).write_text(there)
+    move(deployed, "compute3", "compute1")
     deployed.edit("hosts.yml", COMPUTE3, "")
     deployed.succeed("lab", "site")
-    assert answers(deployed, TRAVELLER)
+    assert answers_outside(deployed, TRAVELLER)
     assert "vxlan-0a000121" not in deployed.node("network", "ovs-vsctl", "list-ports", "br-tun").stdout
 
 
@@ -188,3 +238,16 @@ def test_ids_of_a_project_that_goes_stay_taken_while_a_node_is_down(deployed: De
     deployed.succeed("lab", "site")
     lock = (deployed.directory / "topology.lock.yml").read_text()
     assert not [line for line in lock.splitlines() if "nodes:" in line and "compute3" not in line]
+
+
+@pytest.mark.alone
+def test_a_project_goes_and_nothing_of_it_is_left(deployed: Deployment, steady: None) -> None:
+    nodes = ("controller", "network", "compute1", "compute2")
+    ours = ("grep", "-c", "moving/", "/var/lib/tenantnet/state.json")
+    assert any(int(deployed.node(node, *ours).stdout) for node in nodes)
+    (deployed.directory / MOVING).unlink()
+    deployed.edit("topology/provider.yml", "  moving: {network_types: [vxlan, vlan, gre]}\n", "")
+    deployed.succeed("site")
+    assert not any(int(deployed.node(node, *ours).stdout) for node in nodes)
+    assert "moving/" not in (deployed.directory / "topology.lock.yml").read_text()
+    assert of_network_node(deployed, "192.168.7.") == [False]

@@ -46,6 +46,32 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 print(max(longest, time.monotonic() - last))
 """
 
+#: Asks each INTERVAL who has an address, until its input ends; prints who answered to each question, a line each.
+_ASK = """
+import select, socket, struct, sys, time
+device, mine, target, interval = sys.argv[1], *map(socket.inet_aton, sys.argv[2:4]), float(sys.argv[4])
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+wire.bind((device, 0x0806))
+mac = wire.getsockname()[4]
+arp = struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    wire.send(b"\\xff" * 6 + mac + arp + mac + mine + bytes(6) + target)
+    end, answers = time.monotonic() + interval, []
+    while select.select([wire], [], [], max(0, end - time.monotonic()))[0]:
+        frame = wire.recv(64)
+        if frame[20:22] == b"\\0\\2" and frame[28:32] == target and frame[38:42] == mine:
+            answers.append(frame[22:28].hex(":"))
+    print("asked", *answers, flush=True)
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """Who answered to ARP requests."""
+
+    macs: tuple[str, ...]  # one after the other; one that answers again after another is here again
+    doubled: int  # questions with several answers, none of which can have been meant for one before
+
 
 @dataclasses.dataclass(frozen=True)
 class Pings:
@@ -82,6 +108,27 @@ class Ping:
         clock = {int(number): time.strftime("%X", time.localtime(float(when))) for when, number in found}
         gaps = tuple(f"{a + 1}-{b} {clock[b]}" for a, b in itertools.pairwise(ordered) if b > a + 1)
         return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), longest, gaps)
+
+
+class Questions:
+    """ARP requests each INTERVAL, from a device of a machine or of a guest on it, until they are stopped."""
+
+    def __init__(self, command: typing.Sequence[str], mine: str, address: str, device: str = "eth0") -> None:
+        self._process = _python(command, _ASK, device, mine, address, str(INTERVAL))
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._lines.extend, args=(self._process.stdout,))
+        self._reader.start()
+
+    def stop(self) -> Answers:
+        """End them, and tell."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._reader.join(10)
+        assert self._process.returncode == 0, self._lines
+        asked = [line.split()[1:] for line in self._lines]
+        macs = tuple(mac for mac, _same in itertools.groupby(itertools.chain(*asked)))
+        return Answers(macs, sum(len(b) > 1 for a, b in itertools.pairwise(asked) if a))
 
 
 class Stream:

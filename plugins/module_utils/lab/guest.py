@@ -5,8 +5,8 @@
     tenantnet-guest --id UUID --hostname NAME --overlay DIR [--no-tx-checksum] [--address NIC=ADDRESS...] NIC...
 
 It runs in the instance's network namespace, waits until all NICs have a carrier, adds mount, host name and process
-namespaces, and stays in the foreground for as long as the guest lives. The guest's root is an overlay on this host's
-files: it reads them, and writes its own.
+namespaces, and stays in the foreground for as long as the guest lives. At SIGHUP it asks for its leases anew, which say
+something else by now. The guest's root is an overlay on this host's files: it reads them, and writes its own.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ _SERVICE = """#!/bin/sh
 exec dhclient -4 -d -cf {config} -lf /var/lib/dhcp/dhclient.leases -pf /run/dhclient.pid {nics}
 """
 
+# What init does at SIGHUP. The client that is started again asks for the address that it has, and keeps it meanwhile.
+_ASK_AGAIN = f"""#!/bin/sh
+exec s6-svc -r {init.SERVICES}/dhclient
+"""
+
 # The distribution's own choice of options (routes and MTU among them), asked for again soon when nobody has answered.
 _CONFIG = """include "/etc/dhcp/dhclient.conf";
 timeout 10;
@@ -73,6 +78,7 @@ def main() -> int:
     parser.add_argument("--address", action="append", default=[], metavar="NIC=ADDRESS", help="beside the lease's")
     parser.add_argument("nics", nargs="+", metavar="NIC")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGHUP, lambda *_: None)  # who has not asked yet need not ask anew
     pid_file = PIDS / f"{arguments.id}.pid"
     pid_file.unlink(missing_ok=True)  # of a former guest that was killed, as is its overlay
     shutil.rmtree(arguments.overlay, ignore_errors=True)
@@ -129,6 +135,7 @@ def _spawn(arguments: argparse.Namespace) -> int:
 def _supervise(pid: int, path: pathlib.Path) -> None:
     """Say where init is, and wait for its end, which comes with ours."""
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(pid, signal.SIGHUP))
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(f"{pid}\n", encoding="ascii")
@@ -195,6 +202,7 @@ def _configure(arguments: argparse.Namespace) -> None:
     pathlib.Path("/var/lib/dhcp").mkdir()
     nics = " ".join(arguments.nics)
     init.write_run(pathlib.Path(init.SERVICES, "dhclient"), _SERVICE.format(config=_DHCLIENT, nics=nics))
+    init.write_program(pathlib.Path(init.SERVICES, ".s6-svscan/SIGHUP"), _ASK_AGAIN)
 
 
 def _write(path: str, text: str) -> None:

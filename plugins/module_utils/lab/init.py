@@ -141,10 +141,14 @@ os.execvp({command[0]!r}, {list(command)!r})
 
 def write_run(directory: pathlib.Path, script: str) -> None:
     """Make a service directory with this script."""
-    directory.mkdir(parents=True)
-    run = directory / "run"
-    run.write_text(script, encoding="utf-8")
-    run.chmod(0o755)
+    write_program(directory / "run", script)
+
+
+def write_program(path: pathlib.Path, script: str) -> None:
+    """Make a script that can be run, and the directory that it is the first one in."""
+    path.parent.mkdir(parents=True)
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o755)
 
 
 def become_scanner(log: int, writer: int, mark: str, **environment: str) -> typing.NoReturn:

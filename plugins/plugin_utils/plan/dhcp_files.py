@@ -72,7 +72,17 @@ def hostname(topology: model.Topology, port: model.Port, address: str) -> str:
 # ------------------------------------------------------------------------------------------------------------ options
 
 
-def _options(topology: model.Topology, network: model.Network, subnet: model.Subnet, server: model.Port) -> list[str]:
+def told(topology: model.Topology, port: model.Port) -> list[str]:
+    """What a port's lease says beside its address and its name; of several servers, what the first one says."""
+    network = topology.networks[port.network]
+    subnets = [subnet for subnet in network.subnets if subnet.id == port.fixed_ips[0].subnet and subnet.enable_dhcp]
+    options = [line for subnet in subnets for line in _options(topology, network, subnet)]
+    return [str(network.mtu), *options, *_extra(port)]
+
+
+def _options(
+    topology: model.Topology, network: model.Network, subnet: model.Subnet, server: model.Port | None = None
+) -> list[str]:
     """Options of a subnet. A client that takes 121 must ignore 3, so the default route stands in both (RFC 3442)."""
     tag = f"tag:subnet-{subnet.id}"
     lines = [",".join([tag, "option:dns-server", *nameservers(topology, network, subnet)])]

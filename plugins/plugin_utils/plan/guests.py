@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from ...module_utils.state import STATE_DIR, Daemon, Link, Namespace, Resource
+from ...module_utils.state import STATE_DIR, Daemon, Link, Namespace, Resource, digest
 from ..topology import model
-from . import names, plug
+from . import dhcp_files, names, plug
 
 SLICE = "guests"
 
@@ -50,8 +50,14 @@ def _guest(topology: model.Topology, node: model.Node, instance: model.Instance)
     return [
         Namespace(slice=SLICE, name=namespace),
         *taps,
-        # It must ask for its address again when its ports change.
-        Daemon(slice=SLICE, name=namespace, namespace=namespace, command=command, restart=" ".join(instance.ports)),
+        Daemon(
+            slice=SLICE,
+            name=namespace,
+            namespace=namespace,
+            command=command,
+            restart=" ".join(instance.ports),
+            reload=digest(*(line for port in ports for line in dhcp_files.told(topology, port))),  # it asks again then
+        ),
     ]
 
 

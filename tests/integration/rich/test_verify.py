@@ -24,7 +24,7 @@ from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Ch
 from ..deployment import Deployment
 from ..measured import failures
 from ..streams import Enter, server, stream
-from ..traffic import INTERVAL, Ping
+from ..traffic import INTERVAL, Ping, Questions
 
 pytestmark = pytest.mark.alone
 
@@ -363,12 +363,16 @@ MOVES = (
 BACK = (
     ("demo", "- 192.168.1.11\n", "- {ip_address: 192.168.1.11, floating_ip: 203.0.113.102}\n"),
     ("other", "floating_ip: 203.0.113.102, ", ""),
+    ("demo", "fixed_ip: 192.168.1.12, floating_ip: 203.0.113.103}", "fixed_ip: 192.168.1.12}"),
 )
 IP_SEEN = "import urllib.request as r; print(r.urlopen('http://203.0.113.1/', timeout=5).read().decode().strip())"
 
 
 def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: Deployment) -> None:
-    """Streams through them break, one by the same router goes on, and the outside need not ask where they are now."""
+    """Streams through them break, one by the same router goes on, and the outside need not ask where they are now.
+
+    Whoever asks is never answered by two, nor by the old one after the new one.
+    """
 
     def guest(node: str, project: str, name: str) -> Enter:
         namespace = names.guest_namespace(ids.of("lab", project, "instance", name))
@@ -382,11 +386,13 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
         for project, old, new in moves:
             deployed.edit(f"topology/projects/{project}.yml", old, new)
         pings = Ping(outside([]), "203.0.113.102")
+        questions = Questions(outside([]), "203.0.113.1", "203.0.113.102")
         deployed.succeed("site")
         assert deployed.node("outside", "ping", "-c", "1", "-w", "10", "203.0.113.102").returncode == 0
         time.sleep(10 * INTERVAL)  # so that the pings that are counted are answered, too
-        found = pings.stop()
+        found, answers = pings.stop(), questions.stop()
         print(f"floating IP to a router of another node: {found}")
+        assert (len(answers.macs), answers.doubled) == (2, 0), answers
         assert found.duplicates == 0
         assert found.longest_gap < 1
 
@@ -411,5 +417,12 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
     for where, seen in ((("compute1", "other", "instance1"), "102"), (("compute2", "demo", "instance2"), "103")):
         command = guest(*where)(["/usr/bin/python3", "-c", IP_SEEN])
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"203.0.113.{seen}\n"
-    move(BACK)
+    with (
+        server(outside, 2300),
+        stream(guest("compute2", "demo", "instance2"), "203.0.113.1", 2300) as by_what_goes,
+        stream(guest("compute2", "demo", "instance3"), "203.0.113.1", 2300) as by_the_gateway,
+    ):
+        move(BACK)
+        assert by_what_goes.broke()
+        assert by_the_gateway.longest_stall() < 1
     assert mac("203.0.113.102") == before["203.0.113.102"]
