@@ -221,7 +221,7 @@ def ready() -> typing.Iterator[dict[Pass, typing.Callable[[], list[Change]]]]:
                 node.greet(node.desired)
             yield steps
             if steps:
-                node.announce(arriving, node.desired)  # once more, for whom the first time was lost
+                node.repeat([*leaving, *arriving], node.desired)
                 record.save(state.arrived(), SLICES, whole=False)
                 record.end(state.deployment)
 
@@ -298,7 +298,7 @@ class _Node:
             self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
-        self.announce(done, goal)  # once more, for whom the first time was lost
+        self.repeat(done, goal)
 
     def build(self, changes: typing.Sequence[Change], goal: Resources) -> None:
         """Make and change things, and let neighbours know before anything runs that asks them."""
@@ -329,6 +329,11 @@ class _Node:
         changed |= {link.key: Change(None, link) for link in behind}
         if Link in self._drivers:
             self._carry_out([Step(LinkDriver, method="announce")], [*changed.values()])
+
+    def repeat(self, changes: typing.Sequence[Change], goal: Resources) -> None:
+        """Do once more what may have been in vain: tell neighbours, and forget what was learned before."""
+        self.announce(changes, goal)
+        self._carry_out([Step(FlowDriver, method="forget")], changes)
 
     def greet(self, goal: Resources) -> None:
         """Have the other ends of all tunnels known, some of whom may be forgotten."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import typing
 
@@ -21,6 +22,23 @@ def forget_macs(bridges: typing.Iterable[str]) -> None:
 
     Raises TenantnetError when ovs-vswitchd does not answer. Source: ovs-vswitchd(8), "fdb/flush".
     """
+    with _asked() as ask:
+        for bridge in bridges:
+            ask("fdb/flush", bridge)
+
+
+def revalidate() -> None:
+    """Wait until all cached flows, whoever is looking at them now, have been looked at again: a second at most.
+
+    Raises TenantnetError when ovs-vswitchd does not answer. Source: "revalidator/wait" in ofproto-dpif-upcall.c.
+    """
+    with _asked() as ask:
+        for _round in ("the one that may be under way", "one that begins now"):
+            ask("revalidator/wait")
+
+
+@contextlib.contextmanager
+def _asked() -> typing.Iterator[typing.Callable[..., None]]:
     if UnixctlClient is None:
         raise TenantnetError("the Python library ovs is not installed on this node")
     try:
@@ -30,10 +48,13 @@ def forget_macs(bridges: typing.Iterable[str]) -> None:
     error, client = UnixctlClient.create(str(SOCKET.parent / f"ovs-vswitchd.{pid}.ctl"))
     if error:
         raise TenantnetError("ovs-vswitchd does not answer")
+
+    def ask(command: str, *arguments: str) -> None:
+        error, refused, _said = client.transact(command, list(arguments))
+        if error or refused:
+            raise TenantnetError(f"ovs-vswitchd refuses {' '.join([command, *arguments])}: {refused or error}")
+
     try:
-        for bridge in bridges:
-            error, refused, _said = client.transact("fdb/flush", [bridge])
-            if error or refused:
-                raise TenantnetError(f"ovs-vswitchd does not forget the MACs of bridge {bridge}: {refused or error}")
+        yield ask
     finally:
         client.close()

@@ -46,7 +46,7 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 print(max(longest, time.monotonic() - last))
 """
 
-#: Asks each INTERVAL who has an address, until its input ends; prints who answered to each question, a line each.
+#: Asks who has an address, until its input ends; prints who answered to each question, a line each.
 _ASK = """
 import select, socket, struct, sys, time
 device, mine, target, interval = sys.argv[1], *map(socket.inet_aton, sys.argv[2:4]), float(sys.argv[4])
@@ -111,10 +111,10 @@ class Ping:
 
 
 class Questions:
-    """ARP requests each INTERVAL, from a device of a machine or of a guest on it, until they are stopped."""
+    """ARP requests, one for five echo requests, from a machine or a guest on it, until they are stopped."""
 
     def __init__(self, command: typing.Sequence[str], mine: str, address: str, device: str = "eth0") -> None:
-        self._process = _python(command, _ASK, device, mine, address, str(INTERVAL))
+        self._process = _python(command, _ASK, device, mine, address, str(5 * INTERVAL))
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._lines.extend, args=(self._process.stdout,))
         self._reader.start()

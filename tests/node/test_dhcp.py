@@ -51,10 +51,12 @@ NUMBERS = {
 
 
 class Network:
-    """The network `private` of the rich topology: its server, and a client in a namespace on the same wire."""
+    """The network `private` of the rich topology: a server, its only one, and a client in a namespace on that wire."""
 
     def __init__(self, node) -> None:
-        self.node, self.topology = node, resolved(CASES["rich"])
+        self.node, topology = node, resolved(CASES["rich"])
+        ports = {id_: p for id_, p in topology.ports.items() if p.owner != "dhcp" or p.node == "network"}
+        self.topology = dataclasses.replace(topology, ports=ports)
         self.network = next(n for n in self.topology.networks.values() if n.label == "demo/private")
         self.namespace = f"qdhcp-{self.network.id}"
         self.ports = {

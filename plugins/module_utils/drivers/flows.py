@@ -14,12 +14,12 @@ import dataclasses
 import re
 import typing
 
+from .. import vswitchd
 from ..changes import Change, line
 from ..errors import TenantnetError
 from ..ovsdb import SOCKET
 from ..run import run
 from ..state import Flow, Key, Resource, cookie, maker, slices_of
-from ..vswitchd import forget_macs
 from . import Context
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
@@ -100,16 +100,37 @@ class FlowDriver:
 
     def apply(self, changes: typing.Sequence[Change]) -> None:
         """One bundle for each bridge: all of its flows change at once, or none."""
-        bundles: dict[str, list[Change]] = {}
-        for change in changes:
-            bundles.setdefault(change.key[0], []).append(change)
-        for bridge, bundle in bundles.items():
+        for bridge, bundle in _bundles(changes).items():
             numbers = self._resolve(bridge, [change.after for change in bundle if change.after is not None])
-            lines = [*(self._line(change, numbers) for change in bundle), *self._forget(bundle, numbers)]
+            lines = [*(self._line(change, numbers) for change in bundle), *self._stale(bundle, numbers)]
             run([*_OFCTL, "--bundle", "add-flows", bridge, "-"], stdin="\n".join(lines) + "\n")
+        self._forget_macs(changes)
+
+    def forget(self, changes: typing.Sequence[Change]) -> None:
+        """Forget once more what was learned before these changes.
+
+        Open vSwitch's revalidators count what cached flows have carried, and with each count teach what those taught
+        when they were made: one that was at work during the changes may have taught it after them, for the next 300 s
+        (XC_LEARN and XC_NORMAL in ofproto-dpif-xlate-cache.c). When all have been looked at again, none does.
+        """
+        changed = [change for change in changes if change.before is not None]
+        portless = _bundles(
+            change for change in changed if not _NAME.search(change.key[-1])
+        )  # ports may be gone by now
+        stale = {bridge: lines for bridge, bundle in portless.items() if (lines := self._stale(bundle, {}))}
+        if stale or self._replaced(changed):
+            vswitchd.revalidate()
+        for bridge, lines in stale.items():
+            run([*_OFCTL, "--bundle", "add-flows", bridge, "-"], stdin="\n".join(lines) + "\n")
+        self._forget_macs(changed)
+
+    def _forget_macs(self, changes: typing.Sequence[Change]) -> None:
+        if self._replaced(changes):  # who is in that VLAN is behind another port of the bridge from now on
+            vswitchd.forget_macs(sorted({flow.bridge for flow in self._canonical}))
+
+    def _replaced(self, changes: typing.Sequence[Change]) -> set[str]:
         gone = [flow for flow in (change.before for change in changes) if isinstance(flow, Flow)]
-        if replaced(gone, self._canonical):  # who is in that VLAN is behind another port of the bridge from now on
-            forget_macs(sorted({flow.bridge for flow in self._canonical}))
+        return replaced(gone, self._canonical)
 
     def _line(self, change: Change, numbers: typing.Mapping[str, int]) -> str:
         flow = typing.cast(Flow, change.subject)
@@ -118,7 +139,7 @@ class FlowDriver:
             return f"delete_strict cookie={own}/-1,{_match(flow, numbers)}"
         return f"add cookie={own},{_match(flow, numbers)} actions={_numbered(flow.actions, numbers)}"
 
-    def _forget(self, bundle: typing.Sequence[Change], numbers: typing.Mapping[str, int]) -> list[str]:
+    def _stale(self, bundle: typing.Sequence[Change], numbers: typing.Mapping[str, int]) -> list[str]:
         """What was learned of a VLAN or MAC whose flow changes, or leads to a port whose flow goes: it may be wrong.
 
         When a tunnel id is let in no longer, all of it: as long as it was, packets from nodes that did not know the new
@@ -169,6 +190,14 @@ class FlowDriver:
         if new := [flow for flow in flows if flow not in self._canonical]:
             self._canonical.update(zip(new, _parse(new), strict=True))
         return {self._canonical[flow].key(flow.bridge): (flow, self._canonical[flow]) for flow in flows}
+
+
+def _bundles(changes: typing.Iterable[Change]) -> dict[str, list[Change]]:
+    """Changes by bridge."""
+    bundles: dict[str, list[Change]] = {}
+    for change in changes:
+        bundles.setdefault(change.key[0], []).append(change)
+    return bundles
 
 
 def replaced(gone: typing.Iterable[Flow], wanted: typing.Iterable[Flow]) -> set[str]:

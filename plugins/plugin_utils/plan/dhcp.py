@@ -119,6 +119,11 @@ def _directory(network: model.Network) -> str:
     return f"{STATE_DIR}/{SLICE}/{network.id}"
 
 
+def _is_alone(topology: model.Topology, network: model.Network) -> bool:
+    """Whether nobody else gives leases on a network; on an external one others may do so."""
+    return not network.external and len(dhcp_files.servers(topology, network)) == 1
+
+
 def _command(topology: model.Topology, network: model.Network, subnets: list[model.Subnet]) -> tuple[str, ...]:
     """dnsmasq(8) with Neutron's options in Neutron's order (datapath.md 3.2), but in the foreground, supervised."""
     directory = _directory(network)
@@ -141,9 +146,9 @@ def _command(topology: model.Topology, network: model.Network, subnets: list[mod
         "--dhcp-userclass=set:ipxe6,iPXE",
         "--local-service",
         "--bind-dynamic",
-        # One server may not know what the other one has leased to whom: it has the same hosts, which is enough. On an
-        # external network others may serve, whose clients are not to be turned away.
-        *([] if network.external else ["--dhcp-authoritative"]),
+        # A server that has lost its leases renews them all the same. Beside others it must not be so: it would turn
+        # away clients that have chosen one of them.
+        *(["--dhcp-authoritative"] if _is_alone(topology, network) else []),
         *ranges,
         f"--dhcp-option-force=option:mtu,{network.mtu}",
         f"--dhcp-lease-max={min(sum(net.num_addresses for net in nets), LEASE_MAX)}",

@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 
 import pytest
-from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import diff
+from ansible_collections.tenantnet.ovs.plugins.module_utils.changes import Change, diff
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers import Context
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.flows import FlowDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.engine import Result
@@ -164,6 +164,21 @@ def test_what_was_learned_is_forgotten_with_what_it_was_learned_from(
     )
     built(BR_TUN, *PORTS, *after)
     assert {line.partition("dl_dst=fa:16:3e:00:00:")[2][:2] for line in dump() if "priority=1,vlan_tci" in line} == kept
+
+
+def test_what_a_revalidator_taught_after_a_change_is_forgotten_once_more(context: Context, built: Switch) -> None:
+    driver = FlowDriver(context)
+    live = driver.read({one.key: one for one in FLOWS})
+    before = live["br-tun", "22", "1", "dl_vlan=1"]
+    change = Change(before, flow(22, 1, "dl_vlan=1", 'pop_vlan,set_field:7->tun_id,output:"vxlan-2"'))
+    driver.apply([change])
+    learned(
+        "vlan_tci=0x0001/0x0fff,dl_dst=fa:16:3e:00:00:01,actions=drop",
+        "vlan_tci=0x0002/0x0fff,dl_dst=fa:16:3e:00:00:02,actions=drop",
+    )
+    driver.forget([change])
+    assert [line for line in dump() if "vlan_tci=0x0001/0x0fff" in line] == []
+    assert len([line for line in dump() if "vlan_tci=0x0002/0x0fff" in line]) == 1
 
 
 def test_flows_of_others_are_left_alone(built: Switch) -> None:
