@@ -221,8 +221,8 @@ def ready() -> typing.Iterator[dict[Pass, typing.Callable[[], list[Change]]]]:
                 node.greet(node.desired)
             yield steps
             if steps:
-                node.repeat([*leaving, *arriving], node.desired)
                 record.save(state.arrived(), SLICES, whole=False)
+                node.repeat([*leaving, *arriving], node.desired)
                 record.end(state.deployment)
 
 
@@ -295,7 +295,7 @@ class _Node:
         done = self._round(live, goal, passes)
         if self._left(goal, passes):
             # Making one thing anew may move another: a port that comes back has another number in its flows.
-            self._round(self.read(goal), goal, passes)
+            done += self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
         self.repeat(done, goal)
@@ -331,9 +331,14 @@ class _Node:
             self._carry_out([Step(LinkDriver, method="announce")], [*changed.values()])
 
     def repeat(self, changes: typing.Sequence[Change], goal: Resources) -> None:
-        """Do once more what may have been in vain: tell neighbours, and forget what was learned before."""
-        self.announce(changes, goal)
-        self._carry_out([Step(FlowDriver, method="forget")], changes)
+        """Do once more what may have been in vain: tell neighbours, and forget what was learned before.
+
+        All is there already: nothing is undone because this fails.
+        """
+        with contextlib.suppress(TenantnetError):
+            self.announce(changes, goal)
+        with contextlib.suppress(TenantnetError):
+            self._carry_out([Step(FlowDriver, method="forget")], changes)
 
     def greet(self, goal: Resources) -> None:
         """Have the other ends of all tunnels known, some of whom may be forgotten."""

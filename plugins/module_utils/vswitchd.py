@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import time
 import typing
 
 from .errors import TenantnetError
@@ -16,6 +17,8 @@ try:
 except ImportError:  # told to the person at the first use
     UnixctlClient = None
 
+MAX_REVALIDATOR = 0.5  # seconds between two looks at a cached flow at most: other_config:max-revalidator, its default
+
 
 def forget_macs(bridges: typing.Iterable[str]) -> None:
     """Empty the tables of MACs that the action NORMAL of bridges learned: the next packet of each MAC fills them again.
@@ -24,7 +27,8 @@ def forget_macs(bridges: typing.Iterable[str]) -> None:
     """
     with _asked() as ask:
         for bridge in bridges:
-            ask("fdb/flush", bridge)
+            if refusal := ask("fdb/flush", bridge):
+                raise TenantnetError(f"ovs-vswitchd does not forget the MACs of bridge {bridge}: {refusal}")
 
 
 def revalidate() -> None:
@@ -34,11 +38,13 @@ def revalidate() -> None:
     """
     with _asked() as ask:
         for _round in ("the one that may be under way", "one that begins now"):
-            ask("revalidator/wait")
+            if ask("revalidator/wait"):  # it knows to wait for those of one datapath only
+                time.sleep(MAX_REVALIDATOR)
 
 
 @contextlib.contextmanager
-def _asked() -> typing.Iterator[typing.Callable[..., None]]:
+def _asked() -> typing.Iterator[typing.Callable[..., str]]:
+    """How to ask: it returns why ovs-vswitchd refuses, "" when it does not."""
     if UnixctlClient is None:
         raise TenantnetError("the Python library ovs is not installed on this node")
     try:
@@ -49,10 +55,11 @@ def _asked() -> typing.Iterator[typing.Callable[..., None]]:
     if error:
         raise TenantnetError("ovs-vswitchd does not answer")
 
-    def ask(command: str, *arguments: str) -> None:
-        error, refused, _said = client.transact(command, list(arguments))
-        if error or refused:
-            raise TenantnetError(f"ovs-vswitchd refuses {' '.join([command, *arguments])}: {refused or error}")
+    def ask(command: str, *arguments: str) -> str:
+        error, refusal, _said = client.transact(command, list(arguments))
+        if error:
+            raise TenantnetError("ovs-vswitchd does not answer")
+        return str(refusal or "")
 
     try:
         yield ask

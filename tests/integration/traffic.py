@@ -52,7 +52,7 @@ import select, socket, struct, sys, time
 device, mine, target, interval = sys.argv[1], *map(socket.inet_aton, sys.argv[2:4]), float(sys.argv[4])
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
 wire.bind((device, 0x0806))
-mac = wire.getsockname()[4]
+mac = bytes.fromhex(sys.argv[5]) or wire.getsockname()[4]
 arp = struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1)
 while not select.select([sys.stdin], [], [], 0)[0]:
     wire.send(b"\\xff" * 6 + mac + arp + mac + mine + bytes(6) + target)
@@ -113,8 +113,9 @@ class Ping:
 class Questions:
     """ARP requests, one for five echo requests, from a machine or a guest on it, until they are stopped."""
 
-    def __init__(self, command: typing.Sequence[str], mine: str, address: str, device: str = "eth0") -> None:
-        self._process = _python(command, _ASK, device, mine, address, str(5 * INTERVAL))
+    def __init__(self, command: typing.Sequence[str], mine: str, address: str, mac: str = "") -> None:
+        """`mine` and `mac` are who asks: an invented one, where whoever is there must not learn from the answers."""
+        self._process = _python(command, _ASK, "eth0", mine, address, str(5 * INTERVAL), mac)
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._lines.extend, args=(self._process.stdout,))
         self._reader.start()

@@ -19,7 +19,7 @@ from ..changes import Change, line
 from ..errors import TenantnetError
 from ..ovsdb import SOCKET
 from ..run import run
-from ..state import Flow, Key, Resource, cookie, maker, slices_of
+from ..state import Flow, Key, Resource, cookie, maker, owner_name, slices_of
 from . import Context
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
@@ -113,7 +113,10 @@ class FlowDriver:
         when they were made: one that was at work during the changes may have taught it after them, for the next 300 s
         (XC_LEARN and XC_NORMAL in ofproto-dpif-xlate-cache.c). When all have been looked at again, none does.
         """
-        changed = [change for change in changes if change.before is not None]
+        if owner_name(self._deployment):  # nothing of theirs was learned for us
+            return
+        there = {row["name"] for row in self._ovsdb.rows("Bridge").values()}
+        changed = [change for change in changes if change.before is not None and change.key[0] in there]
         portless = _bundles(
             change for change in changed if not _NAME.search(change.key[-1])
         )  # ports may be gone by now
@@ -126,7 +129,8 @@ class FlowDriver:
 
     def _forget_macs(self, changes: typing.Sequence[Change]) -> None:
         if self._replaced(changes):  # who is in that VLAN is behind another port of the bridge from now on
-            vswitchd.forget_macs(sorted({flow.bridge for flow in self._canonical}))
+            there = {row["name"] for row in self._ovsdb.rows("Bridge").values()}
+            vswitchd.forget_macs(sorted({flow.bridge for flow in self._canonical} & there))
 
     def _replaced(self, changes: typing.Sequence[Change]) -> set[str]:
         gone = [flow for flow in (change.before for change in changes) if isinstance(flow, Flow)]

@@ -73,11 +73,11 @@ def hostname(topology: model.Topology, port: model.Port, address: str) -> str:
 
 
 def told(topology: model.Topology, port: model.Port) -> list[str]:
-    """What a port's lease says beside its address and its name; of several servers, what the first one says."""
+    """What a port's lease says; of several servers, what the first one says."""
     network = topology.networks[port.network]
     subnets = [subnet for subnet in network.subnets if subnet.id == port.fixed_ips[0].subnet and subnet.enable_dhcp]
     options = [line for subnet in subnets for line in _options(topology, network, subnet)]
-    return [str(network.mtu), *options, *_extra(port)]
+    return [port.fixed_ips[0].address, network.dns_domain, str(network.mtu), *options, *_extra(port)]
 
 
 def _options(

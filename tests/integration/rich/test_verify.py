@@ -386,7 +386,7 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
         for project, old, new in moves:
             deployed.edit(f"topology/projects/{project}.yml", old, new)
         pings = Ping(outside([]), "203.0.113.102")
-        questions = Questions(outside([]), "203.0.113.1", "203.0.113.102")
+        questions = Questions(outside([]), "203.0.113.99", "203.0.113.102", mac="020000000099")
         deployed.succeed("site")
         assert deployed.node("outside", "ping", "-c", "1", "-w", "10", "203.0.113.102").returncode == 0
         time.sleep(10 * INTERVAL)  # so that the pings that are counted are answered, too

@@ -181,6 +181,11 @@ def test_what_a_revalidator_taught_after_a_change_is_forgotten_once_more(context
     assert len([line for line in dump() if "vlan_tci=0x0002/0x0fff" in line]) == 1
 
 
+def test_flows_go_with_their_bridge(built: Switch) -> None:
+    assert built().changed
+    assert run(["ovs-vsctl", "list-br"]) == ""
+
+
 def test_flows_of_others_are_left_alone(built: Switch) -> None:
     add("cookie=0x99,table=40,priority=5,actions=drop")
     assert not built(*ALL).changed
