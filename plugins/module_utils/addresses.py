@@ -28,6 +28,7 @@ class Addresses:
         got = {host for before, after in links if not _is_late(after) for _place, host in _gained(before, after)}
         stay = [(before, after) for before, after in links if isinstance(before, Link) and isinstance(after, Link)]
         rewired = {change.key[1] for change in changes if _moves(change)}
+        # Floating IPs (/32): a link's own address may be given to an instance here, of whose addresses no link tells.
         self._going = {
             (namespace, host)
             for before, after in stay

@@ -173,9 +173,11 @@ def apply_with(
         raise Refused("; ".join(sentences))
     changes = difference(before, node.desired, *passes)
     interrupted = record.interrupted(state.deployment)
+    done: list[Change] = []
     if changes and not check:
         record.begin(changes, state.deployment)
-        _converge(node, before, passes, state.deployment)
+        with _or_else(node, lambda: before, state.deployment):
+            done = node.converge(before, node.desired, passes)
     missing = () if "build" in passes else tuple(difference(before, node.desired, "build"))
     rest = [name for name in PASSES if name not in passes]
     live = node.read(node.desired) if rest and changes and not check else before
@@ -183,6 +185,7 @@ def apply_with(
         recorded = state.arrived() if "arrive" in passes else state
         record.save(recorded, node.slices, whole="prune" in passes)
         record.end(state.deployment)
+        node.repeat(done, node.desired)
     left = [(change, name) for change, name in assigned(live, node.desired) if name in rest]
     return Result(merged(changes), missing, pending=bool(left), waits=waits(left), interrupted=interrupted)
 
@@ -222,14 +225,8 @@ def ready() -> typing.Iterator[dict[Pass, typing.Callable[[], list[Change]]]]:
             yield steps
             if steps:
                 record.save(state.arrived(), SLICES, whole=False)
-                node.repeat([*leaving, *arriving], node.desired)
                 record.end(state.deployment)
-
-
-def _converge(node: _Node, before: Resources, passes: typing.Collection[Pass], deployment: str) -> None:
-    """Make the node what it should be, or else what it was."""
-    with _or_else(node, lambda: before, deployment):
-        node.converge(before, node.desired, passes)
+                node.repeat([*leaving, *arriving], node.desired)
 
 
 @contextlib.contextmanager
@@ -290,15 +287,15 @@ class _Node:
     def foreign(self) -> list[str]:
         return [sentence for kind, driver in self._drivers.items() for sentence in driver.foreign(self.desired[kind])]
 
-    def converge(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> None:
-        """Turn what is live into the goal, and look whether that is so."""
+    def converge(self, live: Resources, goal: Resources, passes: typing.Collection[Pass]) -> list[Change]:
+        """Turn what is live into the goal, look whether that is so, and return what was done."""
         done = self._round(live, goal, passes)
         if self._left(goal, passes):
             # Making one thing anew may move another: a port that comes back has another number in its flows.
             done += self._round(self.read(goal), goal, passes)
             if left := self._left(goal, passes):
                 raise TenantnetError("still to be done after all changes: " + "; ".join(c.describe() for c in left))
-        self.repeat(done, goal)
+        return done
 
     def build(self, changes: typing.Sequence[Change], goal: Resources) -> None:
         """Make and change things, and let neighbours know before anything runs that asks them."""
@@ -333,12 +330,10 @@ class _Node:
     def repeat(self, changes: typing.Sequence[Change], goal: Resources) -> None:
         """Do once more what may have been in vain: tell neighbours, and forget what was learned before.
 
-        All is there already: nothing is undone because this fails.
+        All is there and recorded by then, so that nothing is undone when this fails.
         """
-        with contextlib.suppress(TenantnetError):
-            self.announce(changes, goal)
-        with contextlib.suppress(TenantnetError):
-            self._carry_out([Step(FlowDriver, method="forget")], changes)
+        self.announce(changes, goal)
+        self._carry_out([Step(FlowDriver, method="forget")], changes)
 
     def greet(self, goal: Resources) -> None:
         """Have the other ends of all tunnels known, some of whom may be forgotten."""
