@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import re
 import socket
 import time
 
@@ -188,3 +189,23 @@ def test_what_began_without_a_rule_begins_anew(local: Node) -> None:
         local.converge(*nat(FLOATING_IP))
         client.send(b"now")
         assert server.recv(10) == b"now"
+
+
+def test_connections_of_tunnels_end_with_the_rule_that_leaves_them_untracked(local: Node) -> None:
+    """Packets of a node that was built before may come before the rules are there."""
+
+    def ports() -> set[str]:
+        return set(re.findall(r"^udp .*? dport=(\d+)", run(["conntrack", "-L", "-p", "udp"]), re.MULTILINE))
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for port in (4789, 4790):
+            sender.sendto(b"x", ("127.0.0.1", port))
+    assert ports() >= {"4789", "4790"}
+    mine = {"slice": "switching", "namespace": "", "family": "ipv4", "table": "raw"}
+    rules = ("-p udp -m udp --dport 4789 -j CT --notrack", "-p gre -j CT --notrack")
+    local.converge(
+        Chain(**mine, name="OUTPUT", rules=("-j tenantnet-sw-OUTPUT",)),
+        Chain(**mine, name="tenantnet-sw-OUTPUT", rules=rules),
+    )
+    assert "4789" not in ports()
+    assert "4790" in ports()

@@ -27,7 +27,7 @@ except ImportError:  # told to the person in cut
 #: The kernel walks all connections of a node for each look; of more selections than this, Python tells which hold.
 FEW = 4
 
-_PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+_PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "gre": socket.IPPROTO_GRE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,13 @@ def untranslated(rule: str) -> Selection | None:
         return None
     first = _first_packet(options)
     return dataclasses.replace(first, answers_from=first.destination)
+
+
+def tracked(rule: str) -> Selection | None:
+    """The connections that a rule leaves untracked, and that began without it; None for any other rule."""
+    options = _options(rule)
+    first = _first_packet(options)
+    return first if options.get("CT") == "--notrack" and first.protocol else None
 
 
 def _options(rule: str) -> dict[str, str]:

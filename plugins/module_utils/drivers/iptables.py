@@ -17,7 +17,7 @@ from ..errors import MissingProgram
 from ..run import run
 from ..state import SLICES, Chain, Ipset, Key, Resource, chain_prefix, owner_name, owner_prefix
 from . import Context
-from .connections import cut, translated, untranslated
+from .connections import cut, tracked, translated, untranslated
 from .namespaces import LOOPBACK, marked_slice
 from .rules import COMMANDS, Rules, Tables, canonical, parse, save
 
@@ -61,8 +61,10 @@ class ChainDriver:
         for (namespace, family), group in groups.items():
             tables = parse(run([f"{COMMANDS[family]}-save"], namespace=namespace))
             run([f"{COMMANDS[family]}-restore", "--noflush"], _restore(self._marks, tables, group), namespace)
-            gone, new = _nat_rules(c.before for c in group), _nat_rules(c.after for c in group)
+            gone, new = _rules("nat", (c.before for c in group)), _rules("nat", (c.after for c in group))
             ended = [*map(translated, sorted(gone - new)), *map(untranslated, sorted(new - gone))]
+            had, has = _rules("raw", (c.before for c in group)), _rules("raw", (c.after for c in group))
+            ended += map(tracked, sorted(has - had))
             cut(self._netns, namespace, dict.fromkeys(selection for selection in ended if selection))
 
     def canonical(self, chains: typing.Sequence[Chain]) -> list[Chain]:
@@ -146,8 +148,8 @@ def _chains(marks: Marks, namespace: str, family: str, tables: Tables) -> typing
                     )
 
 
-def _nat_rules(chains: typing.Iterable[Resource | None]) -> set[str]:
-    return {rule for chain in chains if isinstance(chain, Chain) and chain.table == "nat" for rule in chain.rules}
+def _rules(table: str, chains: typing.Iterable[Resource | None]) -> set[str]:
+    return {rule for chain in chains if isinstance(chain, Chain) and chain.table == table for rule in chain.rules}
 
 
 def _restore(marks: Marks, tables: Tables, changes: typing.Sequence[Change]) -> str:
