@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 import typing
@@ -156,7 +155,7 @@ def guest(machine: Machine, project: str, name: str) -> list[str]:
 
 
 def _python(command: typing.Sequence[str], script: str, *arguments: str) -> subprocess.Popen[str]:
-    return _start([*command, sys.executable, "-IS", "-c", script, *arguments])
+    return _start([*command, "/usr/bin/python3", "-IS", "-c", script, *arguments])
 
 
 def _start(argv: typing.Sequence[str]) -> subprocess.Popen[str]:
