@@ -37,9 +37,23 @@ COLUMNS = {
         "protocols",
         "other_config",
         "mcast_snooping_enable",
+        "controller",
         "external_ids",
     ),
-    "Port": ("name", "interfaces", "tag", "trunks", "vlan_mode", "other_config", "external_ids"),
+    "Controller": ("target",),
+    "Port": (
+        "name",
+        "interfaces",
+        "tag",
+        "trunks",
+        "vlan_mode",
+        "bond_mode",
+        "lacp",
+        "bond_updelay",
+        "bond_downdelay",
+        "other_config",
+        "external_ids",
+    ),
     "Interface": ("name", "type", "options", "external_ids", "ofport_request", "ofport", "error"),
 }
 
@@ -73,7 +87,8 @@ class Writer:
     def insert(self, table: str, columns: Row) -> typing.Any:
         """A new row; it exists only while another row refers to it."""
         row = self.write(self._txn.insert(self._idl.tables[table]), columns)
-        self._index(table)[columns["name"]] = row
+        if "name" in columns:
+            self._index(table)[columns["name"]] = row
         return row
 
     @staticmethod

@@ -140,6 +140,7 @@ class Bridge(Resource):
     protocols: tuple[str, ...] = ("OpenFlow10", "OpenFlow13", "OpenFlow14")
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)
     mcast_snooping: bool = False
+    controllers: tuple[str, ...] = ()  # of OpenFlow, as in ovs-vsctl(8): tcp:192.0.2.1:6653; sorted
     external_ids: dict[str, str] = dataclasses.field(default_factory=dict)  # an owner's only, our own mark left out
     adopt: bool = False
 
@@ -150,7 +151,7 @@ class Bridge(Resource):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Port(Resource):
-    """An Open vSwitch port with its one interface.
+    """An Open vSwitch port with its one interface, or a bond of several devices of the kernel.
 
     `late`: another node may still have what is behind it, so it comes to life, or changes, only in the pass `arrive`.
     `awaited`: its device belongs to whoever runs a machine, and may come later; it has the number that it asks for.
@@ -163,6 +164,11 @@ class Port(Resource):
     tag: int | None = None
     trunks: tuple[int, ...] = ()  # VLANs, sorted; empty: all
     vlan_mode: str = ""  # "": access with a tag, trunk without
+    members: tuple[str, ...] = ()  # devices of a bond, sorted; empty: the one of the port's name
+    bond_mode: str = ""  # "": active-backup
+    lacp: str = ""  # "": off
+    bond_updelay: int = 0  # milliseconds that a member must be up, or down, before it counts
+    bond_downdelay: int = 0
     ofport_request: int | None = None
     options: dict[str, str] = dataclasses.field(default_factory=dict)  # of the interface
     other_config: dict[str, str] = dataclasses.field(default_factory=dict)  # of the port
@@ -174,6 +180,11 @@ class Port(Resource):
     @property
     def key(self) -> Key:
         return (self.bridge, self.name)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of its interfaces."""
+        return self.members or (self.name,)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,12 @@ options:
       mcast_snooping:
         description: Whether multicast goes only where somebody listens. By default it does not.
         type: bool
+      controllers:
+        description:
+          - Controllers of OpenFlow, like C(tcp:192.0.2.1:6653), as ovs-vsctl takes them. By default there are none.
+          - Open vSwitch forgets all flows of a bridge that gets its first controller, or loses its last one.
+        type: list
+        elements: str
       other_config:
         description: Column other_config of the bridge.
         type: dict
@@ -55,7 +61,9 @@ options:
         elements: dict
         suboptions:
           name:
-            description: Name of the port and of its interface. A port that is in another bridge moves.
+            description:
+              - Name of the port and of its interface. A port that is in another bridge moves.
+              - A bond has any name that no device has.
             type: str
             required: true
           type:
@@ -73,6 +81,24 @@ options:
             description: What the port does with VLANs. By default V(access) with a tag and V(trunk) without.
             type: str
             choices: [access, trunk, native-tagged, native-untagged, dot1q-tunnel]
+          members:
+            description: Devices of a bond, which exist already; two at least. By default the port is no bond.
+            type: list
+            elements: str
+          bond_mode:
+            description: Which members of a bond carry what. By default V(active-backup). V(balance-tcp) needs LACP.
+            type: str
+            choices: [active-backup, balance-slb, balance-tcp]
+          lacp:
+            description: What a bond does with LACP. By default V(off).
+            type: str
+            choices: [active, passive, "off"]
+          bond_updelay:
+            description: Milliseconds that a member of a bond has had a carrier before it is used. By default 0.
+            type: int
+          bond_downdelay:
+            description: Milliseconds that a member of a bond has had none before it is not used any more. By default 0.
+            type: int
           ofport_request:
             description: The port's number in OpenFlow. By default Open vSwitch chooses one.
             type: int
@@ -80,7 +106,7 @@ options:
             description: Column options of the interface, like C(peer) of a patch port and C(remote_ip) of a tunnel.
             type: dict
           other_config:
-            description: Column other_config of the port itself.
+            description: Column other_config of the port itself, like C(lacp-time) of a bond.
             type: dict
           external_ids:
             description: Column external_ids of the interface.
@@ -114,6 +140,20 @@ EXAMPLES = r"""
           - name: vx-branch
             type: vxlan
             options: {remote_ip: 192.0.2.7, key: 42}
+
+- name: Connect a bridge to the network by two cards at once, and let a controller fill it with flows
+  tenantnet.ovs.bridges:
+    config:
+      - name: br-up
+        datapath_type: netdev
+        fail_mode: secure
+        controllers: ["tcp:127.0.0.1:6653"]
+        ports:
+          - name: bond0
+            members: [eth8, eth9]
+            bond_mode: balance-slb
+            lacp: active
+            other_config: {lacp-time: fast}
 
 - name: Make one bridge exactly this, and leave the other
   tenantnet.ovs.bridges:
@@ -172,6 +212,11 @@ PORT = {
     "tag": {"type": "int"},
     "trunks": {"type": "list", "elements": "int"},
     "vlan_mode": {"type": "str", "choices": ["access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel"]},
+    "members": {"type": "list", "elements": "str"},
+    "bond_mode": {"type": "str", "choices": ["active-backup", "balance-slb", "balance-tcp"]},
+    "lacp": {"type": "str", "choices": ["active", "passive", "off"]},
+    "bond_updelay": {"type": "int"},
+    "bond_downdelay": {"type": "int"},
     "ofport_request": {"type": "int"},
     "options": {"type": "dict"},
     "other_config": {"type": "dict"},
@@ -184,6 +229,7 @@ BRIDGE = {
     "fail_mode": {"type": "str", "choices": ["standalone", "secure"]},
     "protocols": {"type": "list", "elements": "str", "choices": [f"OpenFlow1{minor}" for minor in range(6)]},
     "mcast_snooping": {"type": "bool"},
+    "controllers": {"type": "list", "elements": "str"},
     "other_config": {"type": "dict"},
     "external_ids": {"type": "dict"},
     "ports": {"type": "list", "elements": "dict", "options": PORT},

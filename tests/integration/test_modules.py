@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import pathlib
 import re
@@ -29,9 +30,16 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[AnsibleNod
     """What one module needs of another is there, as another owner's."""
     with bare(lab_name("modules"), tmp_path_factory.mktemp("modules")) as found:
         bridge = {"name": "br-base", "datapath_type": "netdev", "ports": [{"name": "base0", "type": "internal"}]}
-        base = task("namespaces", [{"name": "base"}], owner="base"), task("bridges", [bridge], owner="base")
-        assert not [result["msg"] for result in found.tasks(*base) if result["failed"]]
+        base = {"namespaces": [{"name": "base"}], "bridges": [bridge], "links": [*cards("eth8"), *cards("eth9")]}
+        results = found.tasks(*(task(module, config, owner="base") for module, config in base.items()))
+        assert not [result["msg"] for result in results if result["failed"]]
         yield found
+
+
+def cards(name: str) -> Config:
+    """A network card and its other end."""
+    ends = {"namespace": "", "name": name}, {"namespace": "base", "name": f"far-{name}"}
+    return [{**one, "kind": "veth", "peer": other} for one, other in itertools.permutations(ends)]
 
 
 def task(module: str, config: typing.Any = None, state: str = "merged", check: bool = False, **more: str) -> Result:
@@ -79,7 +87,9 @@ STORIES: dict[str, tuple[Config, Config, Config]] = {
                 "ports": [
                     {"name": "p0", "type": "internal", "tag": 10, "external_ids": {"iface-id": "x=y"}},
                     {"name": "vx0", "type": "vxlan", "options": {"remote_ip": "192.0.2.7", "key": 5}},
+                    {"name": "bond0", "members": ["eth9", "eth8"], "bond_mode": "balance-slb", "lacp": "passive"},
                 ],
+                "controllers": ["tcp:127.0.0.1:6653", "ptcp:6634:127.0.0.1"],
             },
             {"name": "br1", "datapath_type": "netdev", "fail_mode": "secure"},
         ],
@@ -87,7 +97,10 @@ STORIES: dict[str, tuple[Config, Config, Config]] = {
             {
                 "name": "br0",
                 "datapath_type": "netdev",
-                "ports": [{"name": "p0", "type": "internal", "trunks": [30, 20], "vlan_mode": "trunk"}],
+                "ports": [
+                    {"name": "p0", "type": "internal", "trunks": [30, 20], "vlan_mode": "trunk"},
+                    {"name": "eth9"},
+                ],
             }
         ],
         [{"name": "br2", "datapath_type": "netdev", "mcast_snooping": True}],

@@ -9,6 +9,7 @@ import typing
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
 from ansible_collections.tenantnet.ovs.plugins.module_utils.resources import Item, View, combine, normal, outcome
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Port
 from ansible_collections.tenantnet.ovs.plugins.module_utils.views import (
     bridges,
     daemons,
@@ -20,6 +21,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.views import (
 
 P1 = {"name": "p1", "tag": 1, "options": {"a": "1"}}
 P2 = {"name": "p2"}
+BOND = {"name": "b0", "members": ["p3", "p4"], "lacp": "active"}
 BR0 = {"name": "br0", "mcast_snooping": True, "other_config": {"a": "1"}, "ports": [P1, P2]}
 BR1 = {"name": "br1"}
 LIVE = (BR0, BR1)
@@ -46,6 +48,15 @@ def test_merged_replaces_a_list_that_is_one_value() -> None:
     trunk = {"name": "br0", "ports": [{"name": "p1", "trunks": [1, 2]}]}
     (item,) = combined("merged", {"name": "br0", "ports": [{"name": "p1", "trunks": [3]}]}, live=[trunk])
     assert item["ports"][0]["trunks"] == [3]
+
+
+def test_a_bond_and_the_controllers_grow_and_are_in_order() -> None:
+    live = [{"name": "br0", "controllers": ["tcp:192.0.2.2"], "ports": [BOND]}]
+    more = {"name": "br0", "controllers": ["tcp:192.0.2.1"], "ports": [{"name": "b0", "members": ["p2", "p3"]}]}
+    (item,) = combined("merged", more, live=live)
+    bridge, bond = typing.cast("tuple[Bridge, Port]", bridges.VIEW.build(item))
+    assert bridge.controllers == ("tcp:192.0.2.1", "tcp:192.0.2.2")
+    assert (bond.members, bond.lacp) == (("p2", "p3", "p4"), "active")
 
 
 def test_merged_rules_come_after_those_that_are_there() -> None:
@@ -86,6 +97,10 @@ FLOW = {"bridge": "br0", "table": 0, "priority": 1, "match": ""}
         (bridges, {"name": "br0", "ports": [{"name": "br0"}]}, "bridge br0 has port br0 twice"),
         (bridges, {"name": "br0", "ports": [{"name": "p1", "tag": 4095}]}, "tag: 4095 is not a number from 0 to 4094"),
         (bridges, {"name": "br0", "ports": [{"name": "p1", "trunks": [-1]}]}, "trunks: -1 is not a number from 0 to"),
+        (bridges, {"name": "br0", "controllers": ["192.0.2.1"]}, "'192.0.2.1' is not a controller like tcp:"),
+        (bridges, {"name": "br0", "ports": [P1, {"name": "b", "members": ["p1", "p2"]}]}, "br0 has port p1 twice"),
+        (bridges, {"name": "br0", "ports": [{"name": "b", "members": ["a b", "c"]}]}, "member 'a b': a name has 1 to"),
+        (bridges, {"name": "br0", "ports": [{"name": "b", "bond_updelay": -1}]}, "bond_updelay: -1 is not a number"),
         (flows, {**FLOW, "match": "in_port=3"}, "in_port=3 is a port by its number, which may change; give its name"),
         (flows, {**FLOW, "match": "tcp,table=2"}, "table= cannot be part of match 'tcp,table=2'"),
         (flows, {**FLOW, "table": 255}, "table: 255 is not a number from 0 to 254"),
@@ -123,6 +138,9 @@ def test_bad_input_is_told_in_one_sentence(view: typing.Any, item: Item, told: s
     ("view", "item", "told"),
     [
         (bridges, {"name": "br0", "ports": [{"name": "p", "type": "patch"}]}, "port p of bridge br0: type patch needs"),
+        (bridges, {"name": "br0", "ports": [{"name": "b", "members": ["p1"]}]}, "the member p1 only; a bond needs two"),
+        (bridges, {"name": "br0", "ports": [{**BOND, "type": "internal"}]}, "is a bond: type belong to a single"),
+        (bridges, {"name": "br0", "ports": [{"name": "b", "lacp": "active"}]}, "port b of bridge br0 has lacp, and no"),
         (flows, FLOW, "actions are missing"),
         (links, {"name": "v0"}, "link v0 is a new one and needs a kind"),
         (links, {"name": "v0", "kind": "veth"}, "link v0: a veth needs a peer"),
@@ -163,6 +181,7 @@ ITEMS = [
     (bridges, {"name": "br0", "ports": [{"name": "p1", "type": "patch", "trunks": [1, 2], "options": {"peer": "x"}}]}),
     (bridges, {"name": "br0", "adopt": True, "ports": [{"name": "p1", "tag": 0, "vlan_mode": "native-tagged"}]}),
     (bridges, {"name": "br0", "datapath_type": "netdev", "fail_mode": "secure", "protocols": ["OpenFlow14"]}),
+    (bridges, {"name": "br0", "controllers": ["ptcp:6634", "tcp:192.0.2.1:6653"], "ports": [BOND]}),
     (flows, {**FLOW, "match": "tcp", "actions": "drop"}),
     (namespaces, {"name": "a", "sysctls": {"net.ipv4.ip_forward": "1"}}),
     (links, {"name": "v0", "namespace": "a", "kind": "veth", "peer": {"name": "v1"}, "addresses": ["192.0.2.1/24"]}),

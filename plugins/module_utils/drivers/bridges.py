@@ -31,10 +31,12 @@ class BridgeDriver:
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         """Bridges with our mark, and those to be adopted."""
         live: dict[Key, Resource] = {}
+        targets = {key: row["target"] for key, row in self._ovsdb.rows("Controller").items()}
         for row in self._ovsdb.rows("Bridge").values():
             wanted = desired.get((row["name"],))
             if owner_of(row) == self._deployment:
-                live[(row["name"],)] = _bridge(row, whole=bool(owner_name(self._deployment)))
+                controllers = tuple(sorted(targets[key] for key in row["controller"]))
+                live[(row["name"],)] = _bridge(row, controllers, whole=bool(owner_name(self._deployment)))
             elif isinstance(wanted, Bridge) and wanted.adopt:
                 live[wanted.key] = wanted
         return live
@@ -85,7 +87,7 @@ class BridgeDriver:
             "mcast_snooping_enable": bridge.mcast_snooping,
             "external_ids": {**bridge.external_ids, **mark(self._deployment, bridge.slice)},
         }
-        return lambda writer: _write_bridge(writer, bridge.name, columns)
+        return lambda writer: _write_bridge(writer, bridge, columns)
 
 
 def owner_of(row: Row) -> str:
@@ -108,7 +110,7 @@ def mark(deployment: str, slice_: str) -> dict[str, str]:
     return {DEPLOYMENT: deployment, SLICE: slice_}
 
 
-def _bridge(row: Row, whole: bool) -> Bridge:
+def _bridge(row: Row, controllers: tuple[str, ...], whole: bool) -> Bridge:
     """Canonical form; `whole`: external_ids too, which in a deployment's bridge anybody may write."""
     return Bridge(
         slice=row["external_ids"].get(SLICE, ""),
@@ -118,6 +120,7 @@ def _bridge(row: Row, whole: bool) -> Bridge:
         protocols=tuple(sorted(row["protocols"])),
         other_config=row["other_config"],
         mcast_snooping=row["mcast_snooping_enable"],
+        controllers=controllers,
         external_ids=_unmarked(row["external_ids"]) if whole else {},
     )
 
@@ -126,13 +129,18 @@ def _unmarked(external_ids: typing.Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in external_ids.items() if key not in (DEPLOYMENT, SLICE)}
 
 
-def _write_bridge(writer: Writer, name: str, columns: Row) -> None:
-    if row := writer.find("Bridge", name):
+def _write_bridge(writer: Writer, bridge: Bridge, columns: Row) -> None:
+    row = writer.find("Bridge", bridge.name)
+    present = {controller.target: controller for controller in row.controller} if row else {}
+    # A controller that stays keeps its row, and with it its connection.
+    controllers = [present.get(to) or writer.insert("Controller", {"target": to}) for to in bridge.controllers]
+    columns = {**columns, "controller": controllers}
+    if row:
         writer.write(row, columns)
         return
-    interface = writer.insert("Interface", {"name": name, "type": "internal"})
-    port = writer.insert("Port", {"name": name, "interfaces": [interface]})
-    writer.root().addvalue("bridges", writer.insert("Bridge", {"name": name, "ports": [port], **columns}))
+    interface = writer.insert("Interface", {"name": bridge.name, "type": "internal"})
+    port = writer.insert("Port", {"name": bridge.name, "interfaces": [interface]})
+    writer.root().addvalue("bridges", writer.insert("Bridge", {"name": bridge.name, "ports": [port], **columns}))
 
 
 def _release_bridge(writer: Writer, name: str) -> None:

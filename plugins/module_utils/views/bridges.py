@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 
 from ..errors import TenantnetError
@@ -15,6 +16,12 @@ from . import words
 DEFAULTS: typing.Final = {"datapath_type": "system", "fail_mode": "standalone", "protocols": ()}
 
 _MAPS = ("other_config", "external_ids", "options")
+#: Options of a bond, and of one interface, which a bond has several of.
+_OF_BONDS = ("bond_mode", "lacp", "bond_updelay", "bond_downdelay")
+_OF_ONE = ("type", "ofport_request", "options", "external_ids")
+_HOST = r"([^\s:\[\]]+|\[[\da-fA-F:.]+\])"
+#: Where a controller is, or connects to, as in ovs-vsctl(8).
+_CONTROLLER = re.compile(rf"(tcp|ssl):{_HOST}(:\d{{1,5}})?|p(tcp|ssl):\d{{0,5}}(:{_HOST})?|p?unix:/\S+")
 #: Options of the interface without which a port of a type does nothing.
 _NEEDED = {"patch": "peer", "vxlan": "remote_ip", "gre": "remote_ip", "geneve": "remote_ip"}
 
@@ -29,8 +36,17 @@ def normal(item: Item, owner: str) -> Item:
         found["protocols"] = sorted(item["protocols"])
     if "ports" in item:
         found["ports"] = [_port(port, name) for port in item["ports"]]
-        words.unique([name, *(port["name"] for port in item["ports"])], f"bridge {name} has port")
+        taken = [device for port in item["ports"] for device in (port["name"], *port.get("members", ()))]
+        words.unique([name, *taken], f"bridge {name} has port")
+    if "controllers" in item:
+        found["controllers"] = [_controller(target, name) for target in item["controllers"]]
     return found
+
+
+def _controller(target: str, bridge: str) -> str:
+    if not _CONTROLLER.fullmatch(target):
+        raise TenantnetError(f"bridge {bridge}: {target!r} is not a controller like tcp:192.0.2.1:6653")
+    return target
 
 
 def _port(port: Item, bridge: str) -> Item:
@@ -40,6 +56,11 @@ def _port(port: Item, bridge: str) -> Item:
         words.number(port["tag"], 0, 4094, f"{what}, tag")
     if "ofport_request" in port:
         words.number(port["ofport_request"], 1, 65279, f"{what}, ofport_request")
+    for option in ("bond_updelay", "bond_downdelay"):
+        if option in port:
+            words.number(port[option], 0, 2**31 - 1, f"{what}, {option}")
+    if "members" in port:
+        found["members"] = [words.device(member, f"{what}, member") for member in port["members"]]
     if "trunks" in port:
         found["trunks"] = sorted({words.number(vlan, 0, 4094, f"{what}, trunks") for vlan in port["trunks"]})
     return found
@@ -51,12 +72,30 @@ def _texts(item: Item) -> Item:
 
 def build(item: Item) -> list[Resource]:
     """The bridge, then its ports."""
-    bridge = Bridge(slice=VIEW.name, **{**DEFAULTS, **words.fields(item, "ports")})
-    ports = [Port(slice=VIEW.name, bridge=bridge.name, **words.fields(port)) for port in item.get("ports", ())]
+    bridge = Bridge(slice=VIEW.name, **{**DEFAULTS, **words.fields(_sorted(item), "ports")})
+    _check_bonds(item)
+    ports = [Port(slice=VIEW.name, bridge=bridge.name, **words.fields(_sorted(port))) for port in item.get("ports", ())]
     for port in ports:
         if (needed := _NEEDED.get(port.type, "")) and needed not in port.options:
             raise TenantnetError(f"port {port.name} of bridge {bridge.name}: type {port.type} needs options {needed}")
     return [bridge, *ports]
+
+
+def _sorted(item: Item) -> Item:
+    """The same with those lists in their order that may have grown."""
+    return {**item, **{option: sorted({*item[option]}) for option in ("controllers", "members") if option in item}}
+
+
+def _check_bonds(item: Item) -> None:
+    for port in item.get("ports", ()):
+        what = f"port {port['name']} of bridge {item['name']}"
+        members, wrong = port.get("members", ()), [option for option in _OF_ONE if port.get(option)]
+        if members and len(members) < 2:
+            raise TenantnetError(f"{what} has the member {members[0]} only; a bond needs two")
+        if members and wrong:
+            raise TenantnetError(f"{what} is a bond: {', '.join(wrong)} belong to a single interface")
+        if not members and (wrong := [option for option in _OF_BONDS if port.get(option)]):
+            raise TenantnetError(f"{what} has {', '.join(wrong)}, and no members: it is no bond")
 
 
 def show(resources: typing.Sequence[Resource]) -> list[Item]:

@@ -111,6 +111,7 @@ def test_everything_goes_when_nothing_is_desired(switch: Switch) -> None:
         ["set", "Bridge", "br-int", "protocols=OpenFlow10"],
         ["set", "Bridge", "br-int", "other_config:more=1"],
         ["set", "Bridge", "br-int", "mcast_snooping_enable=true"],
+        ["set-controller", "br-int", "tcp:127.0.0.1:6653"],
         ["del-port", "tap1"],
         ["del-br", "br-tun"],
     ],

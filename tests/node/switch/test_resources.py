@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import importlib
+import re
+import socket
 import typing
 
 import pytest
@@ -90,6 +92,121 @@ def test_a_port_moves_to_the_bridge_that_has_it_now() -> None:
     assert result["changes"][-1] == "- port br0 web"
     assert vsctl("list-ports", "br0") == ""
     assert vsctl("list-ports", "br1") == "web"
+
+
+BOND = {"name": "bond0", "members": ["a0", "b0"], "bond_mode": "balance-slb", "lacp": "passive", "bond_updelay": 50}
+
+
+def wires(*names: str) -> None:
+    for name in names:
+        run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"far-{name}"])
+        run(["ip", "link", "set", name, "up"])
+
+
+def members(bond: str) -> list[str]:
+    return sorted(re.findall(r"^(?:member|slave) (\S+): enabled", run(["ovs-appctl", "bond/show", bond]), re.MULTILINE))
+
+
+def test_a_bond_is_made_as_it_should_be_and_made_right_again() -> None:
+    wires("a0", "b0", "c0")
+    bridge = {**BR0, "ports": [BOND]}
+    do("bridges", bridge)
+    for drift in (
+        ["set", "Port", "bond0", "bond_mode=active-backup"],
+        ["clear", "Port", "bond0", "lacp"],
+        ["set", "Port", "bond0", "bond_updelay=0"],
+        ["del-bond-iface", "bond0", "a0"],
+        ["add-bond-iface", "bond0", "c0"],
+        ["set", "Interface", "b0", "external_ids:a=b"],
+        ["del-port", "bond0"],
+    ):
+        vsctl(*drift)
+        assert do("bridges", bridge, state="replaced", check=True)["changed"], drift
+        assert do("bridges", bridge, state="replaced")["changed"]
+        assert not do("bridges", bridge, state="replaced")["changed"]
+        assert "bond_mode: balance-slb" in run(["ovs-appctl", "bond/show", "bond0"])
+        assert gathered("bridges") == [bridge]
+
+
+def test_devices_go_from_bond_to_bond_and_to_ports_of_their_own() -> None:
+    wires("a0", "b0", "c0", "d0")
+    first, second = {"name": "one", "members": ["a0", "b0"]}, {"name": "two", "members": ["c0", "d0"]}
+    do("bridges", {**BR0, "ports": [first, second]})
+    for ports in (
+        [{"name": "one", "members": ["a0", "c0"]}, {"name": "two", "members": ["b0", "d0"]}],  # members change places
+        [{"name": "one", "members": ["b0", "d0"]}, {"name": "two", "members": ["a0", "c0"]}],  # all of them do
+        [{"name": "one", "members": ["a0", "b0", "c0", "d0"]}],
+        [{"name": "a0"}, {"name": "one", "members": ["b0", "c0"]}],
+        [{"name": "a0"}, {"name": "b0"}, {"name": "c0"}],
+        [{"name": "two", "members": ["a0", "b0"]}],
+    ):
+        do("bridges", {**BR0, "ports": ports}, state="overridden")
+        assert gathered("bridges") == [{**BR0, "ports": ports}]
+    do("bridges", {"name": "br1", "datapath_type": "netdev", "ports": [{"name": "two", "members": ["a0", "b0"]}]})
+    assert (vsctl("list-ports", "br0"), vsctl("list-ports", "br1")) == ("", "two")
+    do("bridges", state="deleted")
+    assert run(["ovs-vsctl", "list-br"]) == ""
+
+
+def test_a_bond_carries_what_one_of_its_members_carries() -> None:
+    do("namespaces", BLUE)
+    wires("a0", "b0")
+    run(["ip", "link", "set", "far-a0", "netns", "blue"])
+    run(["ip", "-netns", "blue", "address", "add", "192.0.2.2/24", "dev", "far-a0"])
+    run(["ip", "-netns", "blue", "link", "set", "far-a0", "up"])
+    do("bridges", {**BR0, "ports": [{"name": "bond0", "members": ["a0", "b0"]}]})
+    run(["ip", "address", "add", "192.0.2.1/24", "dev", "br0"])
+    run(["ip", "link", "set", "br0", "up"])
+    assert members("bond0") == ["a0"]  # nobody is at the other end of b0
+    run(["ping", "-c", "1", "-w", "5", "192.0.2.2"])
+
+
+def test_a_bond_that_cannot_work_leaves_everything_as_it_was() -> None:
+    do("bridges", BR0)
+    wires("a0")
+    with pytest.raises(ApplyFailed, match=r"port bond0: member nic9: could not open network device nic9.*node is as"):
+        do("bridges", {"name": "br0", "ports": [{"name": "bond0", "members": ["a0", "nic9"]}]})
+    assert gathered("bridges") == [BR0]
+
+
+def test_members_of_others_bonds_and_cards_with_addresses_are_refused() -> None:
+    wires("a0", "b0", "c0", "d0")
+    vsctl("add-br", "theirs", "--", "set", "Bridge", "theirs", "datapath_type=netdev")
+    vsctl("add-bond", "theirs", "bond0", "a0", "b0")
+    run(["ip", "address", "add", "192.0.2.1/24", "dev", "d0"])
+    told = r"port {} is wanted in bridge br0; it{} exists in bridge theirs and was not made by owner local"
+    for port, words in (
+        ({"name": "a0"}, told.format("a0", "")),
+        ({"name": "bond1", "members": ["b0", "c0"]}, told.format("bond1", " or a member of it")),
+        ({"name": "bond1", "members": ["c0", "d0"]}, "d0 carries this node's address 192.0.2.1"),
+    ):
+        with pytest.raises(Refused, match=words):
+            do("bridges", {**BR0, "ports": [port]})
+    assert gathered("bridges") == []
+
+
+def test_a_bridge_finds_its_controllers_and_loses_them() -> None:
+    flow = {"bridge": "br0", "match": "arp", "actions": "drop"}
+    bridge = {**BR0, "fail_mode": "secure"}
+    do("bridges", bridge)
+    do("flows", flow)
+    run(["ip", "link", "set", "lo", "up"])
+    with socket.create_server(("127.0.0.1", 0)) as controller:
+        controllers = [f"tcp:127.0.0.1:{controller.getsockname()[1]}", "tcp:127.0.0.1:1"]
+        do("bridges", {"name": "br0", "controllers": controllers})
+        controller.settimeout(10)
+        hello = controller.accept()[0].recv(8)
+    assert hello[1] == 0  # OFPT_HELLO
+    assert gathered("bridges") == [{**bridge, "controllers": sorted(controllers)}]
+    row = vsctl("--bare", "--columns=_uuid", "find", "Controller", "target=tcp\\:127.0.0.1\\:1")
+    assert not do("bridges", {"name": "br0", "controllers": controllers})["changed"]
+    do("bridges", {**bridge, "controllers": ["tcp:127.0.0.1:1"]}, state="replaced")
+    assert vsctl("--bare", "get", "Bridge", "br0", "controller") == f"[{row}]"
+    vsctl("del-controller", "br0")
+    assert do("bridges", {"name": "br0", "controllers": ["tcp:127.0.0.1:1"]})["changed"]
+    do("bridges", bridge, state="replaced")
+    assert vsctl("--bare", "--columns=target", "list", "Controller") == ""
+    assert do("flows", flow)["changed"]  # Open vSwitch has forgotten them
 
 
 def test_one_side_of_a_patch_may_come_first() -> None:
