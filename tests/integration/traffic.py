@@ -29,7 +29,7 @@ while data := connection.recv(65536):
     connection.sendall(data)
 """
 
-#: Sends a byte each INTERVAL until its input ends; prints the longest time without an answer, in seconds.
+#: Sends a byte each interval until its input ends; prints the longest time without an answer, in seconds.
 _STREAM = """
 import select, socket, sys, time
 connection = socket.create_connection((sys.argv[1], 7), timeout=10)
@@ -98,15 +98,19 @@ class Ping:
         os.killpg(self._process.pid, signal.SIGINT)
         self._process.wait(10)
         self._reader.join(10)
-        said = "".join(self._lines)
-        found = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
-        assert found, said
-        numbers = {int(number) for _time, number in found}
-        longest = max((float(b[0]) - float(a[0]) for a, b in itertools.pairwise(found)), default=float("inf"))
-        ordered = [0, *sorted(numbers)]
-        clock = {int(number): time.strftime("%X", time.localtime(float(when))) for when, number in found}
-        gaps = tuple(f"{a + 1}-{b} {clock[b]}" for a, b in itertools.pairwise(ordered) if b > a + 1)
-        return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), longest, gaps)
+        return answered("".join(self._lines))
+
+
+def answered(said: str) -> Pings:
+    """What `ping -D` said, in the end."""
+    found = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
+    assert found, said
+    numbers = {int(number) for _time, number in found}
+    longest = max((float(b[0]) - float(a[0]) for a, b in itertools.pairwise(found)), default=float("inf"))
+    ordered = [0, *sorted(numbers)]
+    clock = {int(number): time.strftime("%X", time.localtime(float(when))) for when, number in found}
+    gaps = tuple(f"{a + 1}-{b} {clock[b]}" for a, b in itertools.pairwise(ordered) if b > a + 1)
+    return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), longest, gaps)
 
 
 class Questions:
@@ -132,12 +136,14 @@ class Questions:
 
 
 class Stream:
-    """A TCP connection that carries a byte there and back each INTERVAL."""
+    """A TCP connection that carries a byte there and back each interval."""
 
-    def __init__(self, server: typing.Sequence[str], client: typing.Sequence[str], address: str) -> None:
+    def __init__(
+        self, server: typing.Sequence[str], client: typing.Sequence[str], address: str, interval: float = INTERVAL
+    ) -> None:
         self._server = _python(server, _ECHO)
         assert self._server.stdout and self._server.stdout.readline() == "listens\n"
-        self._client = _python(client, _STREAM, address, str(INTERVAL))
+        self._client = _python(client, _STREAM, address, str(interval))
         assert self._client.stdout and self._client.stdout.readline() == "connected\n"
 
     def stop(self) -> float:
