@@ -15,6 +15,7 @@ import time
 import typing
 
 import pytest
+import yaml
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
@@ -41,6 +42,7 @@ ROUTER = """\
   second: {external_network: public, subnets: [more]}
 """
 TOLD = "  l2_population: true\n  arp_responder: true\n"
+TYPES = ("vxlan", "gre", "vlan")
 GAP = 0.1  # seconds between two answers to a ping of `steady`
 MOVED = 1.0  # seconds without an answer from what itself moves or changes
 STALL = 1.0  # seconds that a stream of `steady` may stand still; the userspace datapath adds ports in its only thread
@@ -143,12 +145,24 @@ def answers_outside(deployed: Deployment, address: str) -> bool:
     return deployed.node("outside", "ping", "-c", "1", "-w", "1", address).returncode == 0
 
 
-def segment(deployed: Deployment, network: str) -> str:
-    """The VNI that the lock file gives a network."""
-    lock = (deployed.directory / "topology.lock.yml").read_text()
-    found = re.search(rf'^vxlan:\n(?:- .*\n)*?- {{value: (\d+), name: "{network}"', lock, re.MULTILINE)
-    assert found, lock
-    return found[1]
+def everything(name: str, node: str) -> str:
+    """A project with a network of each type, and somebody in each of them on a node."""
+    networks = [f"  {name}-{type_}: {{network_type: {type_}, subnets: {{a: 192.168.9.0/24}}}}\n" for type_ in TYPES]
+    members = [instance(f"{name}-{type_}", node, f"{name}-{type_}") for type_ in TYPES]
+    return "".join(["networks:\n", *networks, "instances:\n", *members])
+
+
+def instance(name: str, node: str, network: str) -> str:
+    """An instance with an address that is chosen for it: the last lines of a project."""
+    return f"  {name}: {{node: {node}, ports: [{network}]}}\n"
+
+
+def chosen(deployed: Deployment, name: str) -> set[tuple[str, object]]:
+    """What the lock file gives those networks, and that instance of `steady`: kinds with their values."""
+    lock = yaml.safe_load((deployed.directory / "topology.lock.yml").read_text())
+    found = [(type_, entry) for type_ in TYPES for entry in lock[type_] if entry["name"] == f"moving/{name}-{type_}"]
+    found += [("address", entry) for entry in lock["address"] if entry["name"].startswith(f"steady/{name}")]
+    return {(kind, entry["value"]) for kind, entry in found}
 
 
 @pytest.mark.alone
@@ -223,14 +237,26 @@ def test_a_node_goes_when_nothing_can_answer_there_any_more(deployed: Deployment
 
 
 def test_ids_of_a_project_that_goes_stay_taken_while_a_node_is_down(deployed: Deployment) -> None:
-    freed = segment(deployed, "moving/private")
+    """Numbers of networks of all types, and an address of a network that stays."""
+    elsewhere, passing = (deployed.directory / path for path in (MOVING, "topology/projects/steady.yml"))
+    steady = passing.read_text()
+    elsewhere.write_text(everything("old", node="compute2"))
+    passing.write_text(steady + instance("old", "compute2", "private"))
+    deployed.succeed("site")
+    freed = chosen(deployed, "old")
     deployed.machine("compute2").kill()
-    (deployed.directory / MOVING).write_text("networks: {}\n")
+    elsewhere.write_text("networks: {}\n")
+    passing.write_text(steady)
     assert deployed.run("site").says("compute2")
     deployed.succeed("site", args=("--limit", "!compute2"))
-    (deployed.directory / MOVING).write_text(f"networks:\n{NETWORK.replace('vlan', 'vxlan')}")
+    elsewhere.write_text(everything("new", node="compute1"))
+    passing.write_text(steady + instance("new", "compute1", "private"))
     deployed.succeed("site", args=("--limit", "!compute2"))
-    assert segment(deployed, "moving/more") != freed
+    found = chosen(deployed, "new")
+    assert len(freed) == len(found) == len(TYPES) + 1
+    assert not freed & found
+    elsewhere.write_text(f"networks:\n{NETWORK.replace('vlan', 'vxlan')}")
+    passing.write_text(steady)
     deployed.succeed("lab", "site")
     lock = (deployed.directory / "topology.lock.yml").read_text()
     assert not [line for line in lock.splitlines() if "nodes:" in line and "compute3" not in line]

@@ -200,9 +200,11 @@ def test_bad_input_fails_in_one_sentence(node: AnsibleNode) -> None:
 
 
 def test_diff_mode_shows_what_changes(node: AnsibleNode) -> None:
-    said = node.play([task("namespaces", [{"name": "red"}])], "--check", "--diff")
-    assert "--- before: namespaces of owner local\n+++ after: namespaces of owner local" in said
-    assert "\n+namespace red\n" in said
+    said = node.play([task(module, STORIES[module][0]) for module in MODULES], "--check", "--diff")
+    for module in MODULES:
+        assert f"--- before: {module} of owner local\n+++ after: {module} of owner local" in said
+    for what in ("namespace red:", "link near:", "port br0 bond0:", "flow br-base 1 0", "chain base", "daemon sleep:"):
+        assert f"\n+{what}" in said, what
 
 
 PAGE = ROOT / "docs/modules.md"

@@ -18,6 +18,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.lab.machine import M
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
 
 INTERVAL = 0.01  # seconds between two packets
+SEQUENCES = 65536  # numbers of echo requests: after the last one, the first one comes again
 
 #: Sends back what it gets, on one connection.
 _ECHO = """
@@ -103,14 +104,24 @@ class Ping:
 
 def answered(said: str) -> Pings:
     """What `ping -D` said, in the end."""
-    found = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
-    assert found, said
-    numbers = {int(number) for _time, number in found}
+    pairs = re.findall(r"^\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) ", said, re.MULTILINE)
+    assert pairs, said
+    found = [*zip((when for when, _number in pairs), _counted([int(number) for _when, number in pairs]), strict=True)]
+    numbers = {number for _when, number in found}
     longest = max((float(b[0]) - float(a[0]) for a, b in itertools.pairwise(found)), default=float("inf"))
     ordered = [0, *sorted(numbers)]
-    clock = {int(number): time.strftime("%X", time.localtime(float(when))) for when, number in found}
+    clock = {number: time.strftime("%X", time.localtime(float(when))) for when, number in found}
     gaps = tuple(f"{a + 1}-{b} {clock[b]}" for a, b in itertools.pairwise(ordered) if b > a + 1)
     return Pings(len(numbers), max(numbers) - len(numbers), said.count("(DUP!)"), longest, gaps)
+
+
+def _counted(numbers: list[int]) -> list[int]:
+    """Sequence numbers, of which there are SEQUENCES only, as if they went on."""
+    counted = numbers[:1]
+    for number in numbers[1:]:
+        ahead = (number - counted[-1] + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
+        counted.append(counted[-1] + ahead)
+    return counted
 
 
 class Questions:

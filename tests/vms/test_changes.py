@@ -30,7 +30,9 @@ class Ping:
 
     def __init__(self, address: str) -> None:
         command = f"exec ping -D -n -i {INTERVAL} {address} >/tmp/ping"
-        self._process = subprocess.Popen([*OUTSIDE, "sh", "-c", command])
+        self._process = subprocess.Popen(
+            [*OUTSIDE, "sh", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def stop(self) -> Pings:
         """End them, and tell."""
@@ -39,6 +41,11 @@ class Ping:
         return answered(
             subprocess.run([*OUTSIDE, "cat", "/tmp/ping"], check=True, capture_output=True, text=True).stdout
         )
+
+
+def outside(*command: str) -> str:
+    """What a command says there. Nothing of ssh(1) is on this terminal: it makes that one that does not block."""
+    return subprocess.run([*OUTSIDE, *command], check=True, capture_output=True, text=True).stdout
 
 
 def site(topology: pathlib.Path) -> None:
@@ -57,7 +64,7 @@ def test_a_project_comes_and_goes_and_the_others_lose_nothing(tmp_path: pathlib.
 
     ping, stream = Ping(FLOATING_IP), Stream(OUTSIDE, GUEST, "198.51.100.10", interval=0.1)
     site(topology)
-    subprocess.run([*OUTSIDE, "arping", "-c", "1", "-w", "60", "-I", "eth1", NEW], check=True)
+    outside("arping", "-c", "1", "-w", "60", "-I", "eth1", NEW)
     site(example)
     time.sleep(10)  # so that the requests that are counted are answered, too
     stall, pings = stream.stop(), ping.stop()

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of frames that come in from the wire: only those that carry the number of a network get into it.
 
-Another node puts them on the wire behind the back of its own Open vSwitch. The control is a frame with a number that is
-known, which gets into its network and into no other; where there is none, the frame itself is seen on the NIC.
+A flat network has no number: frames of its wire that carry none are its own. Another node puts all of them on the wire
+behind the back of its own Open vSwitch. The control is a frame with a number that is known, which gets into its network
+and into no other; where there is none, the frame itself is seen on the NIC.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Wire:
     node: model.Node
     sender: model.Node
     use: str  # "tunnel" or a physical network
-    type: model.NetworkType
-    known: dict[int, model.Network]  # of this node
+    type: model.NetworkType  # "vlan" for a flat network, too: frames of a trunk
+    known: dict[int | None, model.Network]  # of this node; None: flat
     elsewhere: list[int]  # numbers in use on other nodes
 
 
@@ -40,12 +41,12 @@ def checks(topology: model.Topology) -> Iterator[Check]:
 
 def _wire(topology: model.Topology, node: model.Node, use: str) -> Iterator[Check]:
     senders = [n for _name, n in sorted(topology.nodes.items()) if use in n.interfaces and n.name != node.name]
-    physical = {n.network_type for n in topology.networks.values() if n.physical_network == use}
-    if not senders or use == "management" or "flat" in physical:
+    if not senders or use == "management":
         return
     if use != "tunnel":
         wire = _known(topology, node, senders[0], use, "vlan")
-        yield from _checks(topology, wire, {"untagged": None, "tagged": _unknown(topology, wire)})
+        untagged: dict[str, int | None] = {} if None in wire.known else {"untagged": None}
+        yield from _checks(topology, wire, {**untagged, "tagged": _unknown(topology, wire)})
         return
     for type_ in model.TUNNELS:
         hosts = {p.node for p in topology.ports.values() if topology.networks[p.network].network_type == type_}
@@ -56,14 +57,16 @@ def _wire(topology: model.Topology, node: model.Node, use: str) -> Iterator[Chec
 
 
 def _known(topology: model.Topology, node: model.Node, sender: model.Node, use: str, type_: model.NetworkType) -> Wire:
-    physical = None if type_ in model.TUNNELS else use
-    numbered = (n for n in topology.networks.values() if (n.network_type, n.physical_network) == (type_, physical))
-    all_ = {n.segmentation_id or 0: n for n in numbered}
+    networks = topology.networks.values()
+    if type_ in model.TUNNELS:
+        carried = [n for n in networks if n.network_type == type_]
+    else:
+        carried = [n for n in networks if n.physical_network == use]
+    all_ = {n.segmentation_id: n for n in sorted(carried, key=lambda n: n.segmentation_id or 0)}
     here = {n.id for n in topology.networks_on(node.name)}
-    known = {number: n for number, n in sorted(all_.items()) if n.id in here}
-    return Wire(
-        node=node, sender=sender, use=use, type=type_, known=known, elsewhere=sorted(all_.keys() - known.keys())
-    )
+    known = {number: n for number, n in all_.items() if n.id in here}
+    elsewhere = [number for number in all_ if number is not None and number not in known]
+    return Wire(node=node, sender=sender, use=use, type=type_, known=known, elsewhere=elsewhere)
 
 
 def _unknown(topology: model.Topology, wire: Wire) -> int:
@@ -81,16 +84,16 @@ def _checks(topology: model.Topology, wire: Wire, unknown: dict[str, int | None]
         return
     receivers = [nic, *(places.of(topology, p) for p in ports)]
     inside = list(range(1, len(receivers)))
-    known = next((number for number, n in wire.known.items() if any(p.network == n.id for p in ports)), None)
-    good = None if known is None else _frame(wire, "known", known)
-    at = [0, *(i for i in inside if known is not None and ports[i - 1].network == wire.known[known].id)]
+    known = [number for number, n in wire.known.items() if any(p.network == n.id for p in ports)][:1]
+    good = _frame(wire, "known", known[0]) if known else None
+    at = [0, *(i for i in inside if known and ports[i - 1].network == wire.known[known[0]].id)]
     for token, number in unknown.items():
         bad = _frame(wire, token, number)
         what = f"{_words(wire, number)}, which no network of {wire.node.name} has,"
         yield _check(wire, token, f"{what} gets into no network", receivers, bad, good or bad, at, inside)
-    if good and known is not None:
+    if good and known:
         others = [i for i in inside if i not in at]
-        title = f"{_words(wire, known)} gets into {wire.known[known].label} of {wire.node.name} and nowhere else"
+        title = f"{_words(wire, known[0])} gets into {wire.known[known[0]].label} of {wire.node.name} and nowhere else"
         yield _check(wire, f"{wire.type}.known", title, receivers, good, good, at, others)
 
 

@@ -21,7 +21,7 @@ from ..deployment import Deployment
 
 pytestmark = pytest.mark.alone
 
-ADDRESS, NAME, MTU = "192.168.2.11", "instance3", 8958  # a port with options of its own, on a subnet with a host route
+ADDRESS, NAME, MTU = "192.168.2.11", "instance3", 8858  # a port with options of its own, on a subnet with a host route
 ROUTES = {
     "default": "192.168.2.1",
     "169.254.169.254": "192.168.2.1",
