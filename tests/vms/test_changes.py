@@ -49,9 +49,9 @@ def outside(*command: str) -> str:
 
 
 def site(topology: pathlib.Path) -> None:
-    """Deploy a topology."""
-    command = ["ansible-playbook", "-i", "inventories/vagrant/hosts.yml", "playbooks/site.yml"]
-    command += ["-e", f"tenantnet_topology={topology}", "-e", f"tenantnet_wheels={ROOT / 'build/wheels'}"]
+    """Deploy a topology on nodes that have all that is installed."""
+    command = ["ansible-playbook", "-i", "inventories/vagrant/hosts.yml", "playbooks/site.yml", "--skip-tags=prepare"]
+    command += ["-e", f"tenantnet_topology={topology}"]
     subprocess.run(command, check=True)
 
 
