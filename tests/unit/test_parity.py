@@ -5,7 +5,10 @@
 parity/<node>.txt lists both, one fact a line, table by table of datapath.md (the description of Neutron's agents, see
 docs/datapath.md). A line that begins with a space is the same in both. `-[difference]` is Neutron's alone,
 `+[difference]` is ours alone, and docs/datapath.md gives the reason of each difference under that name. Owners are left
-out: ids, MACs and the prefixes of chains stand as what they belong to.
+out: ids, MACs and the prefixes of chains stand as what they belong to, STATE as the directory of either. So are the
+comments of rules, which Neutron writes and we do not.
+
+What the page has sections for is what the files have headings for, or what the seed topology has nothing of: ABSENT.
 """
 
 from __future__ import annotations
@@ -32,6 +35,22 @@ CHAINS = {
     "tenantnet-sg-fallback": "P-sg-fallback",
     "tenantnet-dh-fill": "P-POSTROUTING",
 }
+#: Sections of datapath.md about nodes of which the seed topology has nothing, and why.
+ABSENT = {
+    "1.7": "no distributed routers",
+    "1.8": "cookies are the owner's mark",
+    "2.3": "how chains are written: 2.4, 3.1 and 5.2 have the chains",
+    "2.5": "one external gateway, with SNAT",
+    "2.6": "no port forwardings, helpers or limits of bandwidth",
+    "2.7": "no IPv6",
+    "2.8": "no highly available routers",
+    "2.9": "no distributed routers",
+    "2.10": "where daemons and files are: with each daemon",
+    "3.4": "what happens in time, not what is there",
+    "3.5": "the network has a router",
+    "5.3": "another firewall: tests/unit/test_firewalls.py",
+}
+SECTIONS = {1: 8, 2: 10, 3: 5, 4: 2, 5: 3}  # chapters that are about nodes, and their last section
 OWNERS = re.compile(r"tenantnet-(?:l3|sg|dh|sw|md)-")
 COOKIE = re.compile(r"cookie=0x[0-9a-f]+")
 HUMAN = ("tenantnet-name",)  # external_ids for people
@@ -64,6 +83,13 @@ def of(facts: typing.Iterable[str]) -> Facts:
     return found
 
 
+def test_each_section_is_there_or_is_absent_for_a_reason() -> None:
+    texts = "".join((DIRECTORY / f"{node}.txt").read_text() for node in ("network", "compute1"))
+    headings = set(re.findall(r"^# (\d+\.\d+) ", texts, re.MULTILINE))
+    assert not headings & ABSENT.keys()
+    assert headings | ABSENT.keys() == {f"{n}.{m}" for n, last in SECTIONS.items() for m in range(1, last + 1)}
+
+
 @pytest.mark.parametrize("node", ["network", "compute1"])
 def test_a_node_has_what_neutron_makes_but_for_the_differences(seed: model.Topology, node: str) -> None:
     assert of(facts(seed, node)) == of(fact for sign, _name, fact in lines(node) if sign != "-")
@@ -71,9 +97,12 @@ def test_a_node_has_what_neutron_makes_but_for_the_differences(seed: model.Topol
 
 def test_l2_population_and_the_arp_responder_add_what_they_add_in_neutron(seed: model.Topology) -> None:
     told = dataclasses.replace(seed, l2_population=True, arp_responder=True)
-    before, after = set(facts(seed, "compute1")), set(facts(told, "compute1"))
-    assert before <= after
-    assert sorted(after - before) == sorted(fact for _sign, _name, fact in lines("l2_population"))
+    added = []
+    for node in ("network", "compute1"):
+        before, after = set(facts(seed, node)), set(facts(told, node))
+        assert before <= after
+        added += [f"{node}: {fact}" for fact in after - before]
+    assert sorted(added) == sorted(fact for _sign, _name, fact in lines("l2_population"))
 
 
 def test_each_difference_is_listed_with_its_reason() -> None:
@@ -96,6 +125,7 @@ def facts(topology: model.Topology, node: str) -> list[str]:
 def _anonymous(topology: model.Topology, text: str) -> str:
     for chain, name in CHAINS.items():
         text = text.replace(chain, name)
+    text = text.replace(f"{state.STATE_DIR}/", "STATE/")
     text = COOKIE.sub("cookie=COOKIE", OWNERS.sub("P-", text))
     for id_, name in _names(topology).items():
         text = text.replace(id_, name)
@@ -183,7 +213,8 @@ def _file(file: state.File) -> typing.Iterator[str]:
 
 
 def _daemon(daemon: state.Daemon) -> typing.Iterator[str]:
-    yield from (f"daemon {daemon.command[0].rpartition('/')[2]}: {word}" for word in daemon.command[1:])
+    words = daemon.command[1:] or ["no arguments"]
+    yield from (f"daemon {daemon.command[0].rpartition('/')[2]}: {word}" for word in words)
 
 
 def _ipset(ipset: state.Ipset) -> typing.Iterator[str]:
