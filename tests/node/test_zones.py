@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.nft import TABLE
-from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.zones import PRIORITY, ZoneDriver
+from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.zones import PRIORITY, ZoneDriver, forget
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Zone
 
@@ -53,3 +55,15 @@ def test_what_is_changed_by_hand_is_shown_and_repaired(node, command):
     assert node.diff(ONE, TWO)
     node.converge(ONE, TWO)
     assert sorted(ruleset().split()) == sorted(wanted.split())
+
+
+def test_connections_that_end_by_themselves_meanwhile_are_no_error(node, tmp_path):
+    """conntrack(8) gives up at one that has ended since it was listed."""
+    entry = "-I --zone {0} -p udp -s 192.0.2.1 -d 198.51.100.1 --sport {1} --dport 9 --timeout 1\n"
+    entries = tmp_path / "entries"
+    entries.write_text("".join(entry.format(ONE.zone, 1024 + number) for number in range(3000)))
+    for _time in range(3):
+        run(["conntrack", "--load-file", str(entries)])
+        time.sleep(0.9)
+        forget(["conntrack", "-L"], ["conntrack", "-D"], "--zone=", [ONE.zone])
+        assert f"zone={ONE.zone}" not in run(["conntrack", "-L"])

@@ -12,12 +12,13 @@ import re
 import typing
 
 from ..changes import Change
-from ..errors import MissingProgram
+from ..errors import MissingProgram, TenantnetError
 from ..run import run
 from ..state import Key, Resource, Zone
 from . import Context, nft
 
 _ZONE = re.compile(r"\bzone=([0-9]+)")
+RETRIES = 9  # after connections that have ended by themselves
 PRIORITY = -450  # defragmentation has -400, iptables' table raw -300
 
 
@@ -59,11 +60,24 @@ class ZoneDriver:
 def forget(look: typing.Sequence[str], flush: typing.Sequence[str], option: str, zones: typing.Collection[int]) -> None:
     """End the connections of zones that begin: those of an earlier port of that number, or what took another way since.
 
-    Neither would go on: the first is somebody else's, of the second the numbers of TCP have run away.
+    Neither would go on: the first is somebody else's, of the second the numbers of TCP have run away. A connection that
+    ends by itself meanwhile makes conntrack(8) give up, so whoever failed is asked again.
     """
-    used = {int(number) for number in _ZONE.findall(run(look))} if zones else set()
-    for zone in sorted(used & set(zones)):
-        run([*flush, f"{option}{zone}"])
+    left = [*zones]
+    for last in (False,) * RETRIES + (True,):
+        used = {int(number) for number in _ZONE.findall(run(look))} if left else set()
+        left = [zone for zone in left if zone in used and not _ended([*flush, f"{option}{zone}"], last)]
+
+
+def _ended(flush: typing.Sequence[str], last: bool) -> bool:
+    """Whether a command did all that it should; of the last attempt, the error is raised."""
+    try:
+        run(flush)
+    except TenantnetError:
+        if last:
+            raise
+        return False
+    return True
 
 
 def _live() -> dict[str, int]:

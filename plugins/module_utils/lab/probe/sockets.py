@@ -105,7 +105,7 @@ def reach(args: Json, ready: Callable[[], None]) -> Json:
 
 def _ask(args: Json, protocol: str, port: int) -> Json:
     if protocol == "icmp":
-        return ping({"size": 84, "count": 1, **args}, lambda: None)
+        return _echoed(args)
     payload, source = ASKED * args.get("bytes", 1), (args.get("source", ""), 0)
     try:
         if protocol == "tcp":
@@ -125,6 +125,16 @@ def _ask(args: Json, protocol: str, port: int) -> Json:
             return {"answer": json.loads((said[_header(said) :] if protocol == "raw" else said) or b"null")}
     except (OSError, ValueError) as exc:
         return {"error": str(exc) or type(exc).__name__}
+
+
+def _echoed(args: Json) -> Json:
+    """The answer to an echo request, which is sent again and again like a datagram."""
+    end = time.monotonic() + args["seconds"]
+    while True:
+        left = end - time.monotonic()
+        said = ping({"size": 84, "count": 1, **args, "seconds": max(0.01, min(AGAIN, left))}, lambda: None)
+        if said.get("error") != "no answer" or time.monotonic() >= end:
+            return said
 
 
 def _exchanged(connection: socket.socket, payload: bytes, seconds: float) -> bytes:
