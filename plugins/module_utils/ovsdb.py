@@ -109,6 +109,7 @@ class Ovsdb:
 
     def __init__(self, socket: pathlib.Path = SOCKET) -> None:
         self._socket = socket
+        self.rundir = socket.parent  # where ovs-vswitchd has its own sockets, too
         self._api: typing.Any = None
         self._changed = threading.Event()
 

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import typing
 
 from . import engine, record
 from .drivers import Context, Driver
 from .netns import Netns
-from .ovsdb import Ovsdb
+from .ovsdb import SOCKET, Ovsdb
 from .state import NodeState, Port, Resource
 
 Drivers = typing.Mapping[type[Resource], Driver]
@@ -20,9 +21,9 @@ Kinds = typing.Collection[type[Resource]]
 Wanted = typing.Callable[[Drivers, typing.Sequence[Resource]], typing.Sequence[Resource]]
 
 
-def gather(deployment: str, kinds: Kinds, slice_: str) -> tuple[Resource, ...]:
-    """Things of some kinds as they are."""
-    with contextlib.closing(Context(deployment, Ovsdb(), Netns())) as context:
+def gather(deployment: str, kinds: Kinds, slice_: str, socket: pathlib.Path = SOCKET) -> tuple[Resource, ...]:
+    """Things of some kinds as they are; `socket` is that of Open vSwitch's database."""
+    with contextlib.closing(Context(deployment, Ovsdb(socket), Netns())) as context:
         return _live(_drivers(context, kinds), deployment, slice_, ())
 
 
@@ -33,13 +34,14 @@ def change(
     wanted: Wanted,
     mentioned: typing.Sequence[Resource] = (),
     check: bool = False,
+    socket: pathlib.Path = SOCKET,
 ) -> tuple[tuple[Resource, ...], tuple[Resource, ...], engine.Result]:
     """Make things of some kinds what a function of them wants; return what they were and are, and the result.
 
     `mentioned` is a hint, as the recorded state is one, of what cannot be told from the things themselves: how a person
     writes a flow, or which sysctls are meant. Raises what `engine.apply` raises.
     """
-    context = Context(deployment, Ovsdb(), Netns())
+    context = Context(deployment, Ovsdb(socket), Netns())
     with contextlib.closing(context), contextlib.nullcontext() if check else record.lock():
         drivers = _drivers(context, kinds)
         live = _live(drivers, deployment, slice_, mentioned)

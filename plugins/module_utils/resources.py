@@ -10,11 +10,13 @@ the order, the look afterwards, the way back.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import re
 import typing
 
 from . import engine, owned
 from .errors import Refused, TenantnetError
+from .ovsdb import SOCKET
 from .state import NodeState, Resource, owner
 
 State = typing.Literal["merged", "replaced", "overridden", "deleted", "gathered"]
@@ -26,6 +28,8 @@ ARGUMENTS: typing.Final = {
     "state": {"type": "str", "choices": list(typing.get_args(State)), "default": "merged"},
     "owner": {"type": "str", "default": "local"},
 }
+#: Of those that are about Open vSwitch.
+DATABASE: typing.Final = {"database_socket": {"type": "path", "default": str(SOCKET)}}
 REQUIRED: typing.Final = [("state", state, ["config"]) for state in ("merged", "replaced", "overridden")]
 
 _OWNER = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -104,11 +108,11 @@ def run(module: typing.Any, view: View) -> None:
 
 def outcome(view: View, params: typing.Mapping[str, typing.Any], check: bool) -> dict[str, typing.Any]:
     """What the module returns; raises TenantnetError."""
-    name, state = params["owner"], params["state"]
+    name, state, socket = params["owner"], params["state"], pathlib.Path(params.get("database_socket") or SOCKET)
     if not _OWNER.fullmatch(name):
         raise TenantnetError(f"owner {name!r}: a name has 1 to 12 lower-case letters and digits, a letter first")
     if state == "gathered":
-        found = owned.gather(owner(name), view.kinds, view.name)
+        found = owned.gather(owner(name), view.kinds, view.name, socket)
         return {"changed": False, "gathered": view.items(found)}
     given = normal(view, name, params["config"] or ())
 
@@ -120,7 +124,7 @@ def outcome(view: View, params: typing.Mapping[str, typing.Any], check: bool) ->
         return [resource for item in combine(state, view, there, mine) for resource in view.build(item)]
 
     mentioned = [resource for item in given for resource in _mentioned(view, item)]
-    before, after, result = owned.change(owner(name), view.kinds, view.name, wanted, mentioned, check)
+    before, after, result = owned.change(owner(name), view.kinds, view.name, wanted, mentioned, check, socket)
     return {"before": view.items(before), "after": view.items(after), **_report(view, name, result)}
 
 

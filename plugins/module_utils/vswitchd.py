@@ -10,7 +10,6 @@ import time
 import typing
 
 from .errors import TenantnetError
-from .ovsdb import SOCKET
 
 try:
     from ovs.unixctl.client import UnixctlClient
@@ -20,38 +19,39 @@ except ImportError:  # told to the person at the first use
 MAX_REVALIDATOR = 0.5  # seconds between two looks at a cached flow at most: other_config:max-revalidator, its default
 
 
-def forget_macs(bridges: typing.Iterable[str]) -> None:
+def forget_macs(rundir: pathlib.Path, bridges: typing.Iterable[str]) -> None:
     """Empty the tables of MACs that the action NORMAL of bridges learned: the next packet of each MAC fills them again.
 
-    Raises TenantnetError when ovs-vswitchd does not answer. Source: ovs-vswitchd(8), "fdb/flush".
+    `rundir` is where ovs-vswitchd has its sockets. Raises TenantnetError when it does not answer. Source:
+    ovs-vswitchd(8), "fdb/flush".
     """
-    with _asked() as ask:
+    with _asked(rundir) as ask:
         for bridge in bridges:
             if refusal := ask("fdb/flush", bridge):
                 raise TenantnetError(f"ovs-vswitchd does not forget the MACs of bridge {bridge}: {refusal}")
 
 
-def revalidate() -> None:
+def revalidate(rundir: pathlib.Path) -> None:
     """Wait until all cached flows, whoever is looking at them now, have been looked at again: a second at most.
 
     Raises TenantnetError when ovs-vswitchd does not answer. Source: "revalidator/wait" in ofproto-dpif-upcall.c.
     """
-    with _asked() as ask:
+    with _asked(rundir) as ask:
         for _round in ("the one that may be under way", "one that begins now"):
             if ask("revalidator/wait"):  # it knows to wait for those of one datapath only
                 time.sleep(MAX_REVALIDATOR)
 
 
 @contextlib.contextmanager
-def _asked() -> typing.Iterator[typing.Callable[..., str]]:
+def _asked(rundir: pathlib.Path) -> typing.Iterator[typing.Callable[..., str]]:
     """How to ask: it returns why ovs-vswitchd refuses, "" when it does not."""
     if UnixctlClient is None:
         raise TenantnetError("the Python library ovs is not installed on this node")
     try:
-        pid = pathlib.Path(SOCKET.parent, "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
+        pid = (rundir / "ovs-vswitchd.pid").read_text(encoding="ascii").strip()
     except FileNotFoundError as exc:
         raise TenantnetError("ovs-vswitchd is not running on this node") from exc
-    error, client = UnixctlClient.create(str(SOCKET.parent / f"ovs-vswitchd.{pid}.ctl"))
+    error, client = UnixctlClient.create(str(rundir / f"ovs-vswitchd.{pid}.ctl"))
     if error:
         raise TenantnetError("ovs-vswitchd does not answer")
 

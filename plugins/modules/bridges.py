@@ -111,6 +111,12 @@ options:
           external_ids:
             description: Column external_ids of the interface.
             type: dict
+  database_socket:
+    description:
+      - Where Open vSwitch's database listens, for a second Open vSwitch on the host. Take another O(owner) there.
+      - ovs-vswitchd has its own sockets in the same directory.
+    type: path
+    default: /run/openvswitch/db.sock
 extends_documentation_fragment:
   - tenantnet.ovs.resource
 """
@@ -203,7 +209,7 @@ gathered:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.resources import ARGUMENTS, REQUIRED, run
+from ..module_utils.resources import ARGUMENTS, DATABASE, REQUIRED, run
 from ..module_utils.views.bridges import VIEW
 
 PORT = {
@@ -238,7 +244,7 @@ BRIDGE = {
 
 def main() -> None:
     """Read the arguments, do what they ask for, report."""
-    spec = {"config": {"type": "list", "elements": "dict", "options": BRIDGE}, **ARGUMENTS}
+    spec = {"config": {"type": "list", "elements": "dict", "options": BRIDGE}, **ARGUMENTS, **DATABASE}
     run(AnsibleModule(argument_spec=spec, required_if=REQUIRED, supports_check_mode=True), VIEW)
 
 

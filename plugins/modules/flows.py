@@ -41,6 +41,12 @@ options:
       actions:
         description: What happens to them, like V(drop) or V(output:web). Needed for a flow that does not exist yet.
         type: str
+  database_socket:
+    description:
+      - Where Open vSwitch's database listens, for a second Open vSwitch on the host. Take another O(owner) there.
+      - ovs-vswitchd has its own sockets in the same directory.
+    type: path
+    default: /run/openvswitch/db.sock
 extends_documentation_fragment:
   - tenantnet.ovs.resource
 """
@@ -102,7 +108,7 @@ gathered:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.resources import ARGUMENTS, REQUIRED, run
+from ..module_utils.resources import ARGUMENTS, DATABASE, REQUIRED, run
 from ..module_utils.views.flows import VIEW
 
 FLOW = {
@@ -116,7 +122,7 @@ FLOW = {
 
 def main() -> None:
     """Read the arguments, do what they ask for, report."""
-    spec = {"config": {"type": "list", "elements": "dict", "options": FLOW}, **ARGUMENTS}
+    spec = {"config": {"type": "list", "elements": "dict", "options": FLOW}, **ARGUMENTS, **DATABASE}
     run(AnsibleModule(argument_spec=spec, required_if=REQUIRED, supports_check_mode=True), VIEW)
 
 

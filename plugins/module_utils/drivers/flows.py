@@ -11,19 +11,18 @@ latter's spelling. Numbers of ports that are gone stay numbers, so that their fl
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import re
 import typing
 
 from .. import vswitchd
 from ..changes import Change, line
 from ..errors import TenantnetError
-from ..ovsdb import SOCKET
 from ..run import run
 from ..state import Flow, Key, Resource, cookie, maker, owner_name, slices_of
 from . import Context
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
-_RUNDIR = SOCKET.parent
 
 _NAME = re.compile(r'"([^"]+)"')
 _NUMBER = re.compile(r"(\bin_port=|\boutput:|\bresubmit[:(])(\d+)")
@@ -103,7 +102,7 @@ class FlowDriver:
         for bridge, bundle in _bundles(changes).items():
             numbers = self._resolve(bridge, [change.after for change in bundle if change.after is not None])
             lines = [*(self._line(change, numbers) for change in bundle), *self._stale(bundle, numbers)]
-            run([*_OFCTL, "--bundle", "add-flows", bridge, "-"], stdin="\n".join(lines) + "\n")
+            self._send(bridge, lines)
         self._forget_macs(changes)
 
     def forget(self, changes: typing.Sequence[Change]) -> None:
@@ -122,15 +121,25 @@ class FlowDriver:
         )  # ports may be gone by now
         stale = {bridge: lines for bridge, bundle in portless.items() if (lines := self._stale(bundle, {}))}
         if stale or self._replaced(changed):
-            vswitchd.revalidate()
+            vswitchd.revalidate(self._ovsdb.rundir)
         for bridge, lines in stale.items():
-            run([*_OFCTL, "--bundle", "add-flows", bridge, "-"], stdin="\n".join(lines) + "\n")
+            self._send(bridge, lines)
         self._forget_macs(changed)
+
+    def _socket(self, bridge: str) -> pathlib.Path:
+        return self._ovsdb.rundir / f"{bridge}.mgmt"
+
+    def _at(self, bridge: str) -> str:
+        """A bridge for ovs-ofctl, of whichever ovs-vswitchd."""
+        return f"unix:{self._socket(bridge)}"
+
+    def _send(self, bridge: str, lines: typing.Iterable[str]) -> None:
+        run([*_OFCTL, "--bundle", "add-flows", self._at(bridge), "-"], stdin="\n".join(lines) + "\n")
 
     def _forget_macs(self, changes: typing.Sequence[Change]) -> None:
         if self._replaced(changes):  # who is in that VLAN is behind another port of the bridge from now on
             there = {row["name"] for row in self._ovsdb.rows("Bridge").values()}
-            vswitchd.forget_macs(sorted({flow.bridge for flow in self._canonical} & there))
+            vswitchd.forget_macs(self._ovsdb.rundir, sorted({flow.bridge for flow in self._canonical} & there))
 
     def _replaced(self, changes: typing.Sequence[Change]) -> set[str]:
         gone = [flow for flow in (change.before for change in changes) if isinstance(flow, Flow)]
@@ -177,11 +186,11 @@ class FlowDriver:
         for row in self._ovsdb.rows("Bridge").values():
             bridge = row["name"]
             understood = not row["protocols"] or "OpenFlow14" in row["protocols"]
-            if not understood or not (_RUNDIR / f"{bridge}.mgmt").exists():
+            if not understood or not self._socket(bridge).exists():
                 continue
             self._numbers[bridge] = self._ovsdb.ofports(bridge)
             names = {number: name for name, number in self._numbers[bridge].items()}
-            for found in _DUMPED.finditer(run([*_OFCTL, "dump-flows", "--no-stats", bridge])):
+            for found in _DUMPED.finditer(run([*_OFCTL, "dump-flows", "--no-stats", self._at(bridge)])):
                 mark = int(found["cookie"] or "0", 16)
                 if mark != self._learned:
                     yield bridge, _rule(found, names, self._slices.get(mark, ""))

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import pathlib
 import re
+import signal
 import socket
 import typing
 
@@ -18,7 +21,8 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.links import
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.namespaces import NamespaceDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.drivers.routes import RouteDriver
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import ApplyFailed, Refused, TenantnetError
-from ansible_collections.tenantnet.ovs.plugins.module_utils.resources import ARGUMENTS, Item, outcome
+from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import ovs
+from ansible_collections.tenantnet.ovs.plugins.module_utils.resources import ARGUMENTS, DATABASE, Item, outcome
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
 from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     Bridge,
@@ -32,6 +36,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.state import (
     Route,
     owner,
 )
+from ansible_collections.tenantnet.ovs.plugins.module_utils.wait import until
 
 from .conftest import drivers
 
@@ -48,11 +53,14 @@ NEAR = {"name": "to-blue", "kind": "veth", "peer": {"namespace": "blue", "name":
 FAR = {"name": "eth0", "namespace": "blue", "kind": "veth", "peer": {"name": "to-blue"}, "addresses": ["192.0.2.2/24"]}
 
 
-def do(module: str, *config: Item, state: str = "merged", check: bool = False, name: str = "local") -> Item:
+def do(
+    module: str, *config: Item, state: str = "merged", check: bool = False, name: str = "local", database: str = ""
+) -> Item:
     """What a module returns for these arguments, as Ansible hands them over."""
     options = getattr(importlib.import_module(f"{COLLECTION}.modules.{module}"), OPTIONS[module])
-    spec = {"config": {"type": "list", "elements": "dict", "options": options}, **ARGUMENTS}
+    spec = {"config": {"type": "list", "elements": "dict", "options": options}, **ARGUMENTS, **DATABASE}
     given = {"state": state, "owner": name, **({"config": list(config)} if config or state != "deleted" else {})}
+    given |= {"database_socket": database} if database else {}
     arguments = ArgumentSpecValidator(spec).validate(given)
     assert not arguments.error_messages
     view = importlib.import_module(f"{COLLECTION}.module_utils.views.{module}").VIEW
@@ -207,6 +215,40 @@ def test_a_bridge_finds_its_controllers_and_loses_them() -> None:
     do("bridges", bridge, state="replaced")
     assert vsctl("--bare", "--columns=target", "list", "Controller") == ""
     assert do("flows", flow)["changed"]  # Open vSwitch has forgotten them
+
+
+def test_a_second_open_vswitch_is_another_one() -> None:
+    """It has a network of its own: the device `ovs-netdev` of each userspace datapath has one name."""
+    second = pathlib.Path("/run/second")
+    second.mkdir()
+    do("namespaces", BLUE)
+    do("bridges", BR0)
+    environment = ["env", f"OVS_RUNDIR={second}"]
+    run(["ovsdb-tool", "create", f"{second}/conf.db", ovs.SCHEMA])
+    options = ["--detach", "--pidfile", f"--log-file={second}/log", "--verbose=console:off"]
+    run([*environment, "ovsdb-server", f"{second}/conf.db", f"--remote=punix:{second}/db.sock", *options])
+    try:
+        run(["ovs-vsctl", f"--db=unix:{second}/db.sock", "--no-wait", "init"])
+        run([*environment, "ovs-vswitchd", f"unix:{second}/db.sock", *options], namespace="blue")
+        there = {"name": "other", "database": f"{second}/db.sock"}
+        do(
+            "bridges",
+            {"name": "br9", "datapath_type": "netdev", "ports": [{"name": "p9", "type": "internal"}]},
+            **there,
+        )
+        flow = {"bridge": "br9", "match": "in_port=p9,arp", "actions": "drop"}
+        assert do("flows", flow, **there)["changed"]
+        assert not do("flows", flow, **there)["changed"]
+        assert "actions=drop" in run(["ovs-ofctl", "--no-stats", "dump-flows", f"unix:{second}/br9.mgmt", "arp"])
+        assert vsctl("list-br") == "br0"
+        assert [bridge["name"] for bridge in gathered("bridges")] == ["br0"]
+        do("bridges", state="deleted", **there)
+        assert run(["ovs-vsctl", f"--db=unix:{second}/db.sock", "list-br"]) == ""
+    finally:
+        for name in ("ovs-vswitchd", "ovsdb-server"):
+            if (pidfile := second / f"{name}.pid").exists():
+                os.kill(int(pidfile.read_text()), signal.SIGTERM)
+                until(lambda gone=pidfile: not gone.exists(), f"the end of {name}")
 
 
 def test_one_side_of_a_patch_may_come_first() -> None:
