@@ -46,7 +46,7 @@ options:
       controllers:
         description:
           - Controllers of OpenFlow, like C(tcp:192.0.2.1:6653), as ovs-vsctl takes them. By default there are none.
-          - Open vSwitch forgets all flows of a bridge that gets its first controller, or loses its last one.
+          - Open vSwitch forgets all flows of a bridge that gets its first one to connect to, or loses its last one.
         type: list
         elements: str
       other_config:
@@ -82,7 +82,9 @@ options:
             type: str
             choices: [access, trunk, native-tagged, native-untagged, dot1q-tunnel]
           members:
-            description: Devices of a bond, which exist already; two at least. By default the port is no bond.
+            description:
+              - Devices of a bond, which exist already. By default the port is no bond.
+              - A device that is a port of the owner, or in another bond of his, moves.
             type: list
             elements: str
           bond_mode:
@@ -90,7 +92,7 @@ options:
             type: str
             choices: [active-backup, balance-slb, balance-tcp]
           lacp:
-            description: What a bond does with LACP. By default V(off).
+            description: What the port does with LACP. By default V(off).
             type: str
             choices: [active, passive, "off"]
           bond_updelay:

@@ -18,9 +18,11 @@ import typing
 from .. import vswitchd
 from ..changes import Change, line
 from ..errors import TenantnetError
+from ..ovsdb import Row
 from ..run import run
 from ..state import Flow, Key, Resource, cookie, maker, owner_name, slices_of
 from . import Context
+from .bridges import owner_of
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow14", "--no-names")
 
@@ -186,7 +188,7 @@ class FlowDriver:
         for row in self._ovsdb.rows("Bridge").values():
             bridge = row["name"]
             understood = not row["protocols"] or "OpenFlow14" in row["protocols"]
-            if not understood or not self._socket(bridge).exists():
+            if not understood or not self._socket(bridge).exists() or self._loses_its_flows(row):
                 continue
             self._numbers[bridge] = self._ovsdb.ofports(bridge)
             names = {number: name for name, number in self._numbers[bridge].items()}
@@ -194,6 +196,10 @@ class FlowDriver:
                 mark = int(found["cookie"] or "0", 16)
                 if mark != self._learned:
                     yield bridge, _rule(found, names, self._slices.get(mark, ""))
+
+    def _loses_its_flows(self, row: Row) -> bool:
+        """Whether Open vSwitch will forget them all: no bridge of a deployment has controllers, and so they go."""
+        return bool(row["controller"]) and owner_of(row) == self._deployment and not owner_name(self._deployment)
 
     def _wanted(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, tuple[Flow, _Rule]]:
         """Desired flows, and how ovs-ofctl would print them, by the key that they then have."""

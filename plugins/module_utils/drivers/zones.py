@@ -18,7 +18,8 @@ from ..state import Key, Resource, Zone
 from . import Context, nft
 
 _ZONE = re.compile(r"\bzone=([0-9]+)")
-RETRIES = 9  # after connections that have ended by themselves
+ATTEMPTS = 10
+MISSED = ("such conntrack doesn't exist", "0 flow entries")  # what conntrack(8) then says
 PRIORITY = -450  # defragmentation has -400, iptables' table raw -300
 
 
@@ -64,17 +65,18 @@ def forget(look: typing.Sequence[str], flush: typing.Sequence[str], option: str,
     ends by itself meanwhile makes conntrack(8) give up, so whoever failed is asked again.
     """
     left = [*zones]
-    for last in (False,) * RETRIES + (True,):
+    for attempt in range(ATTEMPTS):
         used = {int(number) for number in _ZONE.findall(run(look))} if left else set()
+        last = attempt + 1 == ATTEMPTS
         left = [zone for zone in left if zone in used and not _ended([*flush, f"{option}{zone}"], last)]
 
 
 def _ended(flush: typing.Sequence[str], last: bool) -> bool:
-    """Whether a command did all that it should; of the last attempt, the error is raised."""
+    """Whether a command did all that it should, and did not miss what it had listed; the last time that is an error."""
     try:
         run(flush)
-    except TenantnetError:
-        if last:
+    except TenantnetError as exc:
+        if last or not any(words in str(exc) for words in MISSED):
             raise
         return False
     return True

@@ -16,8 +16,7 @@ from . import words
 DEFAULTS: typing.Final = {"datapath_type": "system", "fail_mode": "standalone", "protocols": ()}
 
 _MAPS = ("other_config", "external_ids", "options")
-#: Options of a bond, and of one interface, which a bond has several of.
-_OF_BONDS = ("bond_mode", "lacp", "bond_updelay", "bond_downdelay")
+#: Options of one interface, which a bond has several of.
 _OF_ONE = ("type", "ofport_request", "options", "external_ids")
 _HOST = r"([^\s:\[\]]+|\[[\da-fA-F:.]+\])"
 #: Where a controller is, or connects to, as in ovs-vsctl(8).
@@ -61,6 +60,8 @@ def _port(port: Item, bridge: str) -> Item:
             words.number(port[option], 0, 2**31 - 1, f"{what}, {option}")
     if "members" in port:
         found["members"] = [words.device(member, f"{what}, member") for member in port["members"]]
+        if wrong := [option for option in _OF_ONE if port.get(option)]:
+            raise TenantnetError(f"{what} is a bond: {', '.join(wrong)} belong to a single interface")
     if "trunks" in port:
         found["trunks"] = sorted({words.number(vlan, 0, 4094, f"{what}, trunks") for vlan in port["trunks"]})
     return found
@@ -73,7 +74,6 @@ def _texts(item: Item) -> Item:
 def build(item: Item) -> list[Resource]:
     """The bridge, then its ports."""
     bridge = Bridge(slice=VIEW.name, **{**DEFAULTS, **words.fields(_sorted(item), "ports")})
-    _check_bonds(item)
     ports = [Port(slice=VIEW.name, bridge=bridge.name, **words.fields(_sorted(port))) for port in item.get("ports", ())]
     for port in ports:
         if (needed := _NEEDED.get(port.type, "")) and needed not in port.options:
@@ -86,18 +86,6 @@ def _sorted(item: Item) -> Item:
     return {**item, **{option: sorted({*item[option]}) for option in ("controllers", "members") if option in item}}
 
 
-def _check_bonds(item: Item) -> None:
-    for port in item.get("ports", ()):
-        what = f"port {port['name']} of bridge {item['name']}"
-        members, wrong = port.get("members", ()), [option for option in _OF_ONE if port.get(option)]
-        if members and len(members) < 2:
-            raise TenantnetError(f"{what} has the member {members[0]} only; a bond needs two")
-        if members and wrong:
-            raise TenantnetError(f"{what} is a bond: {', '.join(wrong)} belong to a single interface")
-        if not members and (wrong := [option for option in _OF_BONDS if port.get(option)]):
-            raise TenantnetError(f"{what} has {', '.join(wrong)}, and no members: it is no bond")
-
-
 def show(resources: typing.Sequence[Resource]) -> list[Item]:
     """A bridge of others that has ports of ours is an adopted one."""
     found = {r.name: words.shown(r, defaults=DEFAULTS) for r in resources if isinstance(r, Bridge)}
@@ -108,13 +96,23 @@ def show(resources: typing.Sequence[Resource]) -> list[Item]:
 
 
 def make_way(live: list[Item], given: list[Item]) -> list[Item]:
-    """A port is in one bridge: where config has it in another one, it moves."""
+    """A port is in one bridge, and a device in one port: where config has them in another one, they move."""
     homes = {port["name"]: item["name"] for item in given for port in item.get("ports", ())}
+    taken = {device: port["name"] for item in given for port in item.get("ports", ()) for device in _devices(port)}
 
     def stay(item: Item) -> list[Item]:
-        return [port for port in item["ports"] if homes.get(port["name"], item["name"]) == item["name"]]
+        found = []
+        for port in item["ports"]:
+            left = [device for device in _devices(port) if taken.get(device, port["name"]) == port["name"]]
+            if left and homes.get(port["name"], item["name"]) == item["name"]:
+                found.append({**port, "members": left} if "members" in port else port)
+        return found
 
     return [{**item, "ports": stay(item)} if "ports" in item else item for item in live]
+
+
+def _devices(port: Item) -> list[str]:
+    return port.get("members") or [port["name"]]
 
 
 VIEW: typing.Final = View(

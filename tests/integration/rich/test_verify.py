@@ -420,12 +420,16 @@ def together(planned: list[Check]) -> list[dict[Fault, list[Check]]]:
 
 def measured(deployed: Deployment, batch: dict[Fault, list[Check]], directory: pathlib.Path) -> Failed:
     """Take it all away, measure, and put it right."""
-    shell(deployed, [(fault.node, command) for fault in batch for command in fault.commands])
-    titles = failures(deployed, [check for checks in batch.values() for check in checks], directory)
-    for node in sorted({fault.node for fault in batch if not fault.repair}):
-        restored = deployed.node(node, "/var/lib/tenantnet/bin/tenantnet-node", "restore")
-        assert "was changed" in restored.stdout, restored
-    shell(deployed, [(fault.node, command) for fault in batch for command in fault.repair])
+    node = "/var/lib/tenantnet/bin/tenantnet-node"
+    broken = sorted({fault.node for fault in batch if not fault.repair})
+    try:
+        shell(deployed, [(fault.node, command) for fault in batch for command in fault.commands])
+        titles = failures(deployed, [check for checks in batch.values() for check in checks], directory)
+    finally:
+        restored = {name: deployed.node(name, node, "restore") for name in broken}
+        shell(deployed, [(fault.node, command) for fault in batch for command in fault.repair])
+    assert all("was changed" in done.stdout for done in restored.values()), restored
+    assert not [name for name in broken if deployed.node(name, node, "status").returncode]
     return {fault: {c.title: titles[c.title] for c in checks if c.title in titles} for fault, checks in batch.items()}
 
 
@@ -446,14 +450,18 @@ def test_a_fault_is_noticed(failed: Callable[[Fault], Failed], fault: Fault) -> 
 
 def test_an_external_network_gets_another_vlan(deployed: Deployment) -> None:
     """Then it answers in that one, and not in the one of before."""
+    device = "$(ip -o -4 address show to 192.0.2.1 | cut -d' ' -f2)"
+    ask = ("sh", "-ec", f"arping -c 1 -w 5 -I {device} 192.0.2.101")  # the router's address there
     changed = ["isolation", "routing", "switching"]
     for old, new, groups in ((200, 201, changed), (201, 200, ["structure"])):
         deployed.edit("topology/provider.yml", f"segmentation_id: {old}", f"segmentation_id: {new}")
         unrelated = Ping(deployed.machine("outside").enter([]), "203.0.113.102")
         deployed.succeed("site")
         gap = unrelated.stop().longest_gap
+        assert deployed.node("outside", *ask).returncode != 0
         retag = f"ovs-vsctl set Port $(ovs-vsctl --bare --columns=name find Port tag={old}) tag={new}"
         assert deployed.node("outside", "sh", "-ec", retag).returncode == 0
+        assert deployed.node("outside", *ask).returncode == 0
         assert gap < 0.1
         output = deployed.succeed("verify", args=("-e", json.dumps({"tenantnet_verify_groups": groups})))
         assert "not measured" not in output.text

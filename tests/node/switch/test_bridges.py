@@ -18,7 +18,7 @@ from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import Refuse
 from ansible_collections.tenantnet.ovs.plugins.module_utils.netns import Netns
 from ansible_collections.tenantnet.ovs.plugins.module_utils.ovsdb import Ovsdb
 from ansible_collections.tenantnet.ovs.plugins.module_utils.run import run
-from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Port, Resource
+from ansible_collections.tenantnet.ovs.plugins.module_utils.state import Bridge, Flow, Port, Resource
 
 Switch = collections.abc.Callable[..., Result]
 
@@ -123,6 +123,14 @@ def test_drift_is_seen_and_repaired(switch: Switch, drift: list[str]) -> None:
     assert switch(*ALL, check=True).changed
     switch(*ALL)
     assert not switch(*ALL).changed
+
+
+def test_flows_that_go_with_a_controller_come_back_at_once(switch: Switch) -> None:
+    flow = Flow(slice="switching", bridge="br-int", table=60, priority=1, match="", actions="NORMAL")
+    switch(*ALL, flow)
+    run(["ovs-vsctl", "set-controller", "br-int", "tcp:127.0.0.1:6653"])
+    assert switch(*ALL, flow).counts == {"bridge": 1, "flow": 1}
+    assert "NORMAL" in run(["ovs-ofctl", "dump-flows", "br-int", "table=60"])
 
 
 def test_a_change_of_tag_keeps_the_port(switch: Switch) -> None:

@@ -150,8 +150,12 @@ def test_devices_go_from_bond_to_bond_and_to_ports_of_their_own() -> None:
     ):
         do("bridges", {**BR0, "ports": ports}, state="overridden")
         assert gathered("bridges") == [{**BR0, "ports": ports}]
+    do("bridges", {**BR0, "ports": [{"name": "one", "members": ["a0", "c0"]}, {"name": "b0"}]})  # merged
+    assert gathered("bridges") == [{**BR0, "ports": [{"name": "b0"}, {"name": "one", "members": ["a0", "c0"]}]}]
     do("bridges", {"name": "br1", "datapath_type": "netdev", "ports": [{"name": "two", "members": ["a0", "b0"]}]})
-    assert (vsctl("list-ports", "br0"), vsctl("list-ports", "br1")) == ("", "two")
+    assert (vsctl("list-ports", "br0"), vsctl("list-ports", "br1")) == ("one", "two")
+    vsctl("set", "Interface", "a0", "external_ids:by=hand")
+    assert do("bridges", {"name": "br0", "mcast_snooping": True})["changed"]  # nobody's mistake elsewhere is in the way
     do("bridges", state="deleted")
     assert run(["ovs-vsctl", "list-br"]) == ""
 

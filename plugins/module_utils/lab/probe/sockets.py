@@ -128,13 +128,17 @@ def _ask(args: Json, protocol: str, port: int) -> Json:
 
 
 def _echoed(args: Json) -> Json:
-    """The answer to an echo request, which is sent again and again like a datagram."""
-    end = time.monotonic() + args["seconds"]
-    while True:
-        left = end - time.monotonic()
-        said = ping({"size": 84, "count": 1, **args, "seconds": max(0.01, min(AGAIN, left))}, lambda: None)
-        if said.get("error") != "no answer" or time.monotonic() >= end:
-            return said
+    """The answer to an echo request, which is sent again and again like a datagram; whichever is answered counts."""
+    raw, end = _echo_socket(args), time.monotonic() + args["seconds"]
+    body = _echo(os.urandom(2), 0, 84)
+    try:
+        while (left := end - time.monotonic()) > 0:
+            raw.send(body)
+            if _answered(raw, body, min(AGAIN, left)):
+                return {"answers": 1}
+    except OSError as exc:
+        return {"answers": 0, "error": exc.strerror or str(exc)}
+    return {"answers": 0, "error": "no answer"}
 
 
 def _exchanged(connection: socket.socket, payload: bytes, seconds: float) -> bytes:
@@ -152,25 +156,39 @@ def _exchanged(connection: socket.socket, payload: bytes, seconds: float) -> byt
 
 def ping(args: Json, ready: Callable[[], None]) -> Json:
     """ICMP echo: `count` requests of `size` bytes with their IP header, fragmented only if `df` is not set."""
+    raw, answers, ident = _echo_socket(args), 0, os.urandom(2)
+    try:
+        for sequence in range(args["count"]):
+            body = _echo(ident, sequence, args["size"])
+            raw.send(body)
+            answers += _answered(raw, body, args["seconds"])
+    except OSError as exc:
+        return {"answers": answers, "error": exc.strerror or str(exc)}
+    return {"answers": answers} if answers else {"answers": 0, "error": "no answer"}
+
+
+def _echo_socket(args: Json) -> socket.socket:
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     raw.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO if args.get("df") else 0)
     raw.bind((args.get("source", ""), 0))
     raw.connect((args["address"], 0))
-    answers, ident = 0, os.urandom(2)
-    try:
-        for sequence in range(args["count"]):
-            body = struct.pack("!BBH", 8, 0, 0) + ident + struct.pack("!H", sequence)
-            body = body.ljust(args["size"] - 20, b"x")
-            raw.send(body[:2] + struct.pack("!H", checksum(body)) + body[4:])
-            end = time.monotonic() + args["seconds"]
-            while (left := end - time.monotonic()) > 0 and select.select([raw], [], [], left)[0]:
-                reply = raw.recv(65535)[20:]
-                if reply[0] == 0 and reply[4:8] == body[4:8]:
-                    answers += 1
-                    break
-    except OSError as exc:
-        return {"answers": answers, "error": exc.strerror or str(exc)}
-    return {"answers": answers} if answers else {"answers": 0, "error": "no answer"}
+    return raw
+
+
+def _echo(ident: bytes, sequence: int, size: int) -> bytes:
+    """An echo request of `size` bytes with its IP header."""
+    body = (struct.pack("!BBH", 8, 0, 0) + ident + struct.pack("!H", sequence)).ljust(size - 20, b"x")
+    return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+
+
+def _answered(raw: socket.socket, request: bytes, seconds: float) -> bool:
+    """Whether the answer to a request comes in time."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and select.select([raw], [], [], left)[0]:
+        reply = raw.recv(65535)[20:]
+        if reply[0] == 0 and reply[4:8] == request[4:8]:
+            return True
+    return False
 
 
 def packets(args: Json, ready: Callable[[], None]) -> Json:
