@@ -215,6 +215,7 @@ FAULTS = (
         ("switching",),
         tuple(f"bytes unfragmented to {at}," for at in ("192.168.1.1", "192.168.2.1", "192.168.3.1", "10.9.0.1")),
         node="network",
+        alone=True,
     ),
     Fault(
         "nobody is behind a floating IP",
@@ -253,6 +254,7 @@ FAULTS = (
         ),
         ("switching",),
         ("other/alone travels from compute1", "for the MAC of DHCP server of other/alone", "itself: nothing travels"),
+        alone=True,
     ),
     Fault(
         "every number is let in",
