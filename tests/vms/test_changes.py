@@ -36,11 +36,9 @@ class Ping:
 
     def stop(self) -> Pings:
         """End them, and tell."""
-        subprocess.run([*OUTSIDE, "pkill", "-INT", "-x", "ping"], check=True)
+        outside("pkill", "-INT", "-x", "ping")
         self._process.wait(60)
-        return answered(
-            subprocess.run([*OUTSIDE, "cat", "/tmp/ping"], check=True, capture_output=True, text=True).stdout
-        )
+        return answered(outside("cat", "/tmp/ping"))
 
 
 def outside(*command: str) -> str:

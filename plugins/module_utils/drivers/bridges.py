@@ -31,13 +31,12 @@ class BridgeDriver:
     def read(self, desired: typing.Mapping[Key, Resource]) -> dict[Key, Resource]:
         """Bridges with our mark, and those to be adopted."""
         live: dict[Key, Resource] = {}
-        rows, controllers_ = self._ovsdb.rows("Bridge"), self._ovsdb.rows("Controller")
+        rows = self._ovsdb.rows("Bridge")
+        targets = {key: row["target"] for key, row in self._ovsdb.rows("Controller").items()}
         for row in rows.values():
             wanted = desired.get((row["name"],))
             if owner_of(row) == self._deployment:
-                controllers = tuple(
-                    sorted(controllers_[key]["target"] for key in row["controller"] if key in controllers_)
-                )
+                controllers = tuple(sorted(targets[key] for key in row["controller"] if key in targets))
                 live[(row["name"],)] = _bridge(row, controllers, whole=bool(owner_name(self._deployment)))
             elif isinstance(wanted, Bridge) and wanted.adopt:
                 live[wanted.key] = wanted
