@@ -54,7 +54,9 @@ def test_a_bond_and_the_controllers_grow_and_are_in_order() -> None:
     live = [{"name": "br0", "controllers": ["tcp:192.0.2.2"], "ports": [BOND]}]
     more = {"name": "br0", "controllers": ["tcp:192.0.2.1"], "ports": [{"name": "b0", "members": ["p2", "p3"]}]}
     (item,) = combined("merged", more, live=live)
-    bridge, bond = typing.cast("tuple[Bridge, Port]", bridges.VIEW.build(item))
+    bridge, bond = bridges.VIEW.build(item)
+    assert isinstance(bridge, Bridge)
+    assert isinstance(bond, Port)
     assert bridge.controllers == ("tcp:192.0.2.1", "tcp:192.0.2.2")
     assert (bond.members, bond.lacp) == (("p2", "p3", "p4"), "active")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pathlib
 import shutil
 import subprocess
+import sys
 import time
 
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
@@ -17,8 +18,9 @@ from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, nam
 from ..integration.traffic import INTERVAL, Pings, Stream, answered
 
 ROOT = pathlib.Path(__file__).parents[2]
-OUTSIDE = ["tests/vms/on", "outside"]
-GUEST = ["tests/vms/on", "compute1", "ip", "netns", "exec"]
+ON = [sys.executable, "tests/vms/on.py"]
+OUTSIDE = [*ON, "outside"]
+GUEST = [*ON, "compute1", "ip", "netns", "exec"]
 GUEST.append(names.guest_namespace(ids.of("vagrant", "demo", "instance", "instance1")))
 FLOATING_IP = "203.0.113.102"  # of that guest
 NEW = "203.0.113.112"  # of more.yml
