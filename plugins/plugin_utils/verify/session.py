@@ -44,6 +44,15 @@ except OSError:  # it is there
 """
 
 
+#: A verification starts thousands of probes: what is run is a file, for a directory takes Python longer to begin with.
+MAIN = """
+import sys
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+from probe.background import main
+main(sys.argv[1:])
+"""
+
+
 class Session:
     """Machines by name, all checks, and the results that several checks share."""
 
@@ -115,9 +124,10 @@ class Session:
 
     def _install(self, node: str) -> str:
         archive = _archive()
-        program = f"{DIRECTORY}/{hashlib.sha256(archive).hexdigest()[:16]}"
-        self.output({"node": node, "namespace": ""}, *PYTHON, "-c", UNPACK, program, base64.b64encode(archive).decode())
-        return program
+        directory = f"{DIRECTORY}/{hashlib.sha256(archive).hexdigest()[:16]}"
+        content = base64.b64encode(archive).decode()
+        self.output({"node": node, "namespace": ""}, *PYTHON, "-c", UNPACK, directory, content)
+        return f"{directory}/main.py"
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
@@ -138,10 +148,10 @@ def where(place: Json) -> str:
 
 
 def _archive() -> bytes:
-    """The probe: a directory that Python runs, in one file."""
+    """The probe: what Python runs and what that imports, in one file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(PROBE.glob("*.py")):
             archive.write(path, f"probe/{path.name}")
-        archive.writestr("__main__.py", "import sys\nfrom probe.background import main\nmain(sys.argv[1:])\n")
+        archive.writestr("main.py", MAIN)
     return buffer.getvalue()

@@ -5,3 +5,11 @@
 It is shipped to a machine (plugin_utils/verify/session.py) and run by the machine's own Python, so nothing here imports
 from outside this directory.
 """
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as in typing, which takes longer to load than all that is here
+if TYPE_CHECKING:
+    from typing import Any
+
+Json = dict[str, "Any"]

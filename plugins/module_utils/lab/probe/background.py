@@ -15,15 +15,12 @@ import contextlib
 import importlib
 import json
 import os
-import pathlib
 import signal
 import sys
 import time
-import typing
 from collections.abc import Callable
 
-from .frames import Json
-from .raw import Stop
+from . import Json
 
 #: Where each operation is. A verification starts hundreds of probes, so each loads what it needs.
 MODULES = {
@@ -32,6 +29,10 @@ MODULES = {
     "web": ("get", "pages"),
     "names": ("dhcp", "resolve"),
 }
+
+
+class Stop(Exception):
+    """Somebody does not want to wait any longer."""
 
 
 def run(operation: str, arguments: str, ready: Callable[[], None]) -> Json:
@@ -49,13 +50,14 @@ def start(path: str, operation: str, arguments: str) -> Json:
     if pid == 0:
         os.close(reader)
         _background(path, operation, arguments, writer)
+        os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
         said = pipe.read()
     return {"pid": pid} if said == "ready" else {"error": said or "it ended at once"}
 
 
-def _background(path: str, operation: str, arguments: str, writer: int) -> typing.NoReturn:
+def _background(path: str, operation: str, arguments: str, writer: int) -> None:
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
@@ -69,26 +71,32 @@ def _background(path: str, operation: str, arguments: str, writer: int) -> typin
         raise Stop
 
     signal.signal(signal.SIGTERM, stop)
-    file = pathlib.Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.with_suffix(".pid").write_text(str(os.getpid()))
+    _write(f"{path}.pid", str(os.getpid()))
     try:
         result = run(operation, arguments, ready)
     except Exception as exc:  # whatever it is, the one who collects must hear it
         result = {"error": f"{type(exc).__name__}: {exc}"}
         with contextlib.suppress(OSError):
             os.write(writer, result["error"].encode())
-    file.with_suffix(".new").write_text(json.dumps(result))
-    file.with_suffix(".new").rename(file)
-    os._exit(0)
+    _write(f"{path}.new", json.dumps(result))
+    os.rename(f"{path}.new", path)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
 
 
 def collect(path: str, seconds: str, after: str) -> Json:
     """The result of what was started with this file, which is removed."""
-    file = pathlib.Path(path)
-    pid = int(file.with_suffix(".pid").read_text())
+    pid = int(_read(f"{path}.pid"))
     began, told = time.monotonic(), False
-    while not file.exists():
+    while not os.path.exists(path):
         waited = time.monotonic() - began
         if waited >= float(after) and not told:
             told = True
@@ -97,9 +105,9 @@ def collect(path: str, seconds: str, after: str) -> Json:
         if waited > float(seconds):
             return {"error": f"no result within {seconds} s"}
         time.sleep(0.005)
-    result: Json = json.loads(file.read_text())
-    file.unlink()
-    file.with_suffix(".pid").unlink()
+    result: Json = json.loads(_read(path))
+    os.unlink(path)
+    os.unlink(f"{path}.pid")
     return result
 
 

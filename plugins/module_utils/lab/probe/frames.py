@@ -8,13 +8,11 @@ it is encapsulated.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 import struct
-import typing
 
-Json = dict[str, typing.Any]
+from . import Json
 
 ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_IPV6, ETH_P_TEB = 0x0800, 0x0806, 0x8100, 0x86DD, 0x6558
 ETH_P_802_3_MIN = 0x0600  # below it is no type but a length: an LLC header follows (IEEE 802.2)
@@ -77,7 +75,7 @@ def _mac(text: str) -> bytes:
 
 
 def _ip(text: str) -> bytes:
-    return ipaddress.ip_address(text).packed
+    return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
 
 
 def _tunnelled(frame: Json, run: str) -> bytes:
@@ -167,10 +165,10 @@ def dissect(frame: bytes, dl_vlan: int | None = None) -> Json:
         found["dl_type"] = kind
     elif kind == ETH_P_IPV6 and len(rest) >= 41:
         addresses = {"ipv6_src": rest[8:24], "ipv6_dst": rest[24:40]}
-        found |= {k: str(ipaddress.IPv6Address(v)) for k, v in addresses.items()}
+        found |= {k: socket.inet_ntop(socket.AF_INET6, v) for k, v in addresses.items()}
         found |= {"icmp_type": rest[40]} if rest[6] == socket.IPPROTO_ICMPV6 else {}
         if found.get("icmp_type") == NEIGHBOUR_ADVERTISEMENT and len(rest) >= 64:
-            found["nd_target"] = str(ipaddress.IPv6Address(rest[48:64]))
+            found["nd_target"] = socket.inet_ntop(socket.AF_INET6, rest[48:64])
     return found
 
 

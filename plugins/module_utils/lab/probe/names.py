@@ -12,7 +12,8 @@ import struct
 import time
 from collections.abc import Callable
 
-from .frames import ETH_P_IP, Json, checksum
+from . import Json
+from .frames import ETH_P_IP, checksum
 from .raw import open_device
 
 DISCOVER, REQUEST = 1, 3

@@ -11,17 +11,15 @@ import struct
 import time
 from collections.abc import Callable
 
-from .frames import Json, build, dissect, token_of
+from . import Json
+from .background import Stop
+from .frames import build, dissect, token_of
 
 ETH_P_ALL = 0x0003
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10  # <linux/if_packet.h>
 
 #: Where four bytes are that count up: the end of the source MAC, both ports of UDP behind an IPv4 header.
 COUNTED = {"dl_src": 8, "tp_src": 34}
-
-
-class Stop(Exception):
-    """Somebody does not want to wait any longer."""
 
 
 def capture(args: Json, ready: Callable[[], None]) -> Json:

@@ -14,8 +14,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from .frames import Json, checksum
-from .raw import Stop
+from . import Json
+from .background import Stop
+from .frames import checksum
 
 IP_PKTINFO, IP_MTU_DISCOVER, IP_PMTUDISC_DO = 8, 10, 2  # <linux/in.h>
 ASKED = b"x"  # what requests are made of

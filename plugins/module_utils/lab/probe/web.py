@@ -8,7 +8,7 @@ import hashlib
 import http.client
 from collections.abc import Callable
 
-from .frames import Json
+from . import Json
 
 
 def pages(args: Json, ready: Callable[[], None]) -> Json:
