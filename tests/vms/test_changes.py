@@ -55,14 +55,18 @@ def site(topology: pathlib.Path) -> None:
     subprocess.run(command, check=True)
 
 
-def test_a_project_comes_and_goes_and_the_others_lose_nothing(tmp_path: pathlib.Path) -> None:
+def test_a_project_comes_and_changes_and_goes_and_the_others_lose_nothing(tmp_path: pathlib.Path) -> None:
     example = ROOT / "inventories/lab/topology"
     topology = shutil.copytree(example, tmp_path / "topology")
-    shutil.copy(ROOT / "tests/vms/more.yml", topology / "projects")
+    more = pathlib.Path(shutil.copy(ROOT / "tests/vms/more.yml", topology / "projects"))
     provider = topology / "provider.yml"
-    provider.write_text(provider.read_text().replace("projects:\n", "projects:\n  more: {network_types: [vxlan]}\n"))
+    allowed = "  more: {network_types: [vxlan, vlan]}\n"
+    provider.write_text(provider.read_text().replace("projects:\n", f"projects:\n{allowed}"))
 
     ping, stream = Ping(FLOATING_IP), Stream(OUTSIDE, GUEST, "198.51.100.10", interval=0.1)
+    site(topology)
+    outside("arping", "-c", "1", "-w", "60", "-I", "eth1", NEW)
+    more.write_text(more.read_text().replace("network_type: vxlan", "network_type: vlan"))
     site(topology)
     outside("arping", "-c", "1", "-w", "60", "-I", "eth1", NEW)
     site(example)
