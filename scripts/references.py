@@ -13,6 +13,7 @@ import re
 import typing
 
 from ansible_collections.tenantnet.ovs.plugins.module_utils.printable import printable
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.topology import inventory
 
 ROOT = pathlib.Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/unit/golden"
@@ -135,7 +136,8 @@ def variables_table() -> str:
     schema = json.loads((ROOT / "schemas/hosts.json").read_text(encoding="utf-8"))
     variables = schema["$defs"]["variables"]["properties"]
     plain = {name: of["anyOf"][0] | {k: v for k, v in of.items() if k != "anyOf"} for name, of in variables.items()}
-    return _table("", {"properties": plain})
+    needed = [inventory.PREFIX + name for name, of in inventory.Settings.model_fields.items() if of.is_required()]
+    return _table("", {"properties": plain, "required": needed})
 
 
 def topology_page() -> str:

@@ -16,6 +16,7 @@ import sys
 from ansible_collections.tenantnet.ovs.plugins.module_utils.lab import machine
 
 ROOT = pathlib.Path(__file__).parents[2]
+PREPARED = ("--skip-tags=prepare",)  # arguments of site.yml for nodes that have all that is installed
 SECONDS = 600  # no playbook of a test takes longer: the rich topology has more than 300 checks
 
 

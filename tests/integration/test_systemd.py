@@ -77,6 +77,23 @@ def test_a_node_is_asked_to_hand_over_through_ssh_and_says_what_is_wrong(systemd
         assert output.says(wrong) if wrong else output.code == 0, output.text
 
 
+def test_a_node_that_cannot_be_restored_at_boot_is_restored_later(systemd: Deployment) -> None:
+    """Here the metadata API of the controller has no address yet to listen on."""
+    controller = systemd.machine("controller")
+    address = ["address", "{}", "10.0.0.11/24", "dev", "eth0"]
+    active = ["systemctl", "show", "--property=ActiveState,NRestarts", "tenantnet-restore"]
+    controller.run(["systemctl", "stop", "tenantnet-restore", "tenantnet-metadata-api"])
+    controller.run(["ip", *(word.format("delete") for word in address)])
+    try:
+        controller.run(["systemctl", "start", "--no-block", "tenantnet-restore"])
+        until(lambda: "NRestarts=0" not in controller.run(active), "a second attempt", 60)
+    finally:
+        controller.run(["ip", *(word.format("add") for word in address)])
+    until(lambda: "ActiveState=active" in controller.run(active), "the node to be restored", 60)
+    assert controller.run(["systemctl", "is-active", "tenantnet-metadata-api"]) == "active\n"
+    assert failed_units(systemd) == {}
+
+
 def test_a_reboot_is_survived_without_a_deployment(systemd: Deployment) -> None:
     """One machine is told to boot again, another loses its power."""
     network, compute = systemd.machine("network"), systemd.machine("compute1")

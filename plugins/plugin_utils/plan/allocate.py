@@ -14,12 +14,14 @@ import dataclasses
 import typing
 
 from ..topology import model, raw
+from ..topology.checks import check
 from ..topology.source import Path, Report
 from . import addressing, floating, names, objects, segments
 from .lock import Lock, seen_by
 from .objects import NetworkPlan
 from .pins import Pins
 from .ports import Planner, PortPlan
+from .settled import settled
 
 
 class HasId(typing.Protocol):
@@ -34,7 +36,12 @@ T = typing.TypeVar("T", bound=HasId)
 
 
 def resolve(topology: raw.Raw, lock: Lock) -> tuple[model.Topology, Lock]:
-    """The resolved topology, and the lock that pins what was chosen. Raises TopologyErrors for what has no room."""
+    """The resolved topology, and the lock that pins what was chosen.
+
+    Raises TopologyErrors with everything that the files say together and is wrong, or for what has no room.
+    """
+    topology = settled(topology, lock)
+    check(topology).stop()
     report = Report(topology.sources)
     pins = Pins(lock, report)
     networks = objects.networks(topology)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from ...module_utils.state import KINDS, Bridge, Daemon, Link, Namespace, NodeState, Port, Route, digest, to_json
 from ..topology import model
+from ..topology.relations import overhead
 from . import names
 from .check import Check
 
@@ -22,7 +23,7 @@ def checks(topology: model.Topology, states: Mapping[str, NodeState]) -> Iterato
             continue
         title = f"{node} has exactly what was planned: nothing is missing, changed or left over"
         yield _check(node, "status", title, fingerprint=fingerprint(to_json(state)))
-        yield from _bridges(node, state)
+        yield from _bridges(topology, node, state)
         yield from _namespaces(topology, node, state)
         if services := sorted(f"tenantnet-{d.slice}-{d.name}" for d in _of(state, Daemon)):
             title = f"The {len(services)} daemons of {node} are up"
@@ -57,7 +58,7 @@ def _of(state: NodeState, kind: type[R]) -> list[R]:
     return [r for r in state.resources if isinstance(r, kind)]
 
 
-def _bridges(node: str, state: NodeState) -> Iterator[Check]:
+def _bridges(topology: model.Topology, node: str, state: NodeState) -> Iterator[Check]:
     for bridge in _of(state, Bridge):
         ports = {p.name: _port(p) for p in _of(state, Port) if p.bridge == bridge.name}
         title = f"Bridge {bridge.name} of {node} is {bridge.fail_mode}, its {len(ports)} ports work and have their tags"
@@ -70,7 +71,19 @@ def _bridges(node: str, state: NodeState) -> Iterator[Check]:
             datapath_type=bridge.datapath_type,
             fail_mode=None if bridge.adopt else bridge.fail_mode,
             ports=ports,
+            underlay=_underlay(topology, topology.nodes[node], bridge.name),
         )
+
+
+def _underlay(topology: model.Topology, node: model.Node, bridge: str) -> dict[str, typing.Any]:
+    """The device below a bridge, by its name or by an address that it has, and the bytes that networks send by it."""
+    networks = [topology.networks[id_] for id_ in topology.local_vlans[node.name]]
+    if bridge == names.BR_TUN:
+        mtu = max((n.mtu + overhead(n.network_type) for n in networks if n.network_type in model.TUNNELS), default=0)
+        return {"address": node.tunnel_ip, "mtu": mtu} if mtu else {}
+    physical = next((name for name, of in topology.physical_networks.items() if of.bridge == bridge), None)
+    mtu = max((n.mtu for n in networks if physical and n.physical_network == physical), default=0)
+    return {"device": node.interfaces.get(physical or ""), "mtu": mtu} if mtu else {}
 
 
 def _port(port: Port) -> dict[str, typing.Any]:

@@ -44,6 +44,21 @@ def networks(topology: raw.Raw) -> dict[NetworkKey, NetworkPlan]:
     return found
 
 
+def network_id(topology: raw.Raw, project: str, name: str, of: raw.Network | raw.ExternalNetwork) -> str:
+    """What was written, else what its name gives."""
+    return of.id or ids.of(topology.deployment, project, "network", name)
+
+
+def router_id(topology: raw.Raw, project: str, name: str, of: raw.Router) -> str:
+    """Likewise."""
+    return of.id or ids.of(topology.deployment, project, "router", name)
+
+
+def subnet_id(network: str, name: str, of: Subnet) -> str:
+    """Likewise, of a subnet of the network with this id."""
+    return of.id or ids.within(network, "subnet", name)
+
+
 def _network(
     topology: raw.Raw,
     project: str,
@@ -52,7 +67,7 @@ def _network(
     type_: model.NetworkType,
     nodes: tuple[str, ...],
 ) -> NetworkPlan:
-    id_ = of.id or ids.of(topology.deployment, project, "network", name)
+    id_ = network_id(topology, project, name, of)
     external = isinstance(of, raw.ExternalNetwork)
     network = model.Network(
         id=id_,
@@ -64,7 +79,7 @@ def _network(
         mtu=of.mtu or 0,  # chosen with the segment
         external=external,
         subnets=tuple(_subnet(id_, subnet, inner) for subnet, inner in of.subnets.items()),
-        dhcp_nodes=dhcp_nodes(topology) if has_dhcp(of) else (),
+        dhcp_nodes=dhcp_nodes(topology, (project, name)) if has_dhcp(of) else (),
         dns_domain=(isinstance(of, raw.Network) and of.dns_domain) or topology.provider.dns_domain,
     )
     file = topology.project_file(project) if project else topology.provider_file
@@ -74,7 +89,7 @@ def _network(
 
 def _subnet(network: str, name: str, of: Subnet) -> model.Subnet:
     return model.Subnet(
-        id=of.id or ids.within(network, "subnet", name),
+        id=subnet_id(network, name, of),
         name=name,
         cidr=of.cidr,
         gateway_ip=of.gateway_ip,
@@ -88,7 +103,7 @@ def routers(topology: raw.Raw, planned: dict[NetworkKey, NetworkPlan]) -> dict[t
     """All routers by (project, name)."""
     return {
         (project, name): model.Router(
-            id=router.id or ids.of(topology.deployment, project, "router", name),
+            id=router_id(topology, project, name, router),
             project=project,
             name=name,
             node=router_node(topology, router) or "",

@@ -64,6 +64,10 @@ class Pins:
         self._carriers = {
             pin.place: {*filter(None, [pin.node]), *pin.leaving, *pin.nodes} for pin in (*lock.retiring, *lock.pins)
         }
+        self._local = collections.defaultdict(set)
+        for pin in (*lock.pins, *lock.retiring):
+            if pin.kind == "local_vlan":
+                self._local[pin.id].add(pin.scope)
         self._cursors: dict[tuple[Kind, str, Ranges], int] = {}
         self.known = {pin.id for pin in lock.pins}
 
@@ -82,6 +86,7 @@ class Pins:
         for wish in wishes:
             if wish.written:
                 self.take(wish, wish.written)
+                self._check_left(wish, wish.written)
         for index, wish in enumerate(wishes):
             if not wish.written and (choice := self.pinned(wish)):
                 chosen[index] = choice
@@ -119,6 +124,20 @@ class Pins:
         else:
             self._tell_taken(wish, choice, other.name)
 
+    def _check_left(self, wish: Wish, choice: Choice) -> None:
+        """Tell of a VLAN that nodes may still carry for another network: two networks would be one there."""
+        for pin in (*self._lock.pins, *self._lock.retiring) if wish.kind == "vlan" else ():
+            nodes = ", ".join(self._carrying(pin))
+            if pin.place == ("vlan", *choice) and pin.id != wish.id and nodes:
+                what = f"VLAN {choice[1]}" if choice[1] else "the untagged traffic"
+                message = f"{what} of '{choice[0]}' was of {pin.name} before, for which {nodes} may still carry it"
+                self._report.add(wish.file, wish.path, message, "run site.yml without this one first")
+
+    def _carrying(self, pin: Pin) -> tuple[str, ...]:
+        """Nodes that may have what a pin stands for."""
+        of_node = {pin.scope} if pin.kind in ("local_vlan", "zone") else None
+        return tuple(sorted(pin.nodes or of_node or self._local[pin.scope if pin.kind == "address" else pin.id]))
+
     def leaving(self, wish: Wish, choice: Choice) -> tuple[str, ...]:
         """Other nodes that may still answer for an address: it moved, or belonged to something there."""
         before = self._carriers.get((wish.kind, *choice), set())
@@ -142,16 +161,10 @@ class Pins:
         return Lock(pins=tuple(sorted(pins, key=_order)), retiring=tuple(sorted(self._retiring(), key=_order)))
 
     def _retiring(self) -> typing.Iterator[Pin]:
-        carriers = collections.defaultdict(set)
-        for pin in (*self._lock.pins, *self._lock.retiring):
-            if pin.kind == "local_vlan":
-                carriers[pin.id].add(pin.scope)
         for pin in (*self._lock.pins, *self._lock.retiring):
             if pin.place in self._used or pin.kind == "mac":
                 continue  # a MAC is bound to its port's id, so nobody else gets it by chance
-            of_node = {pin.scope} if pin.kind in ("local_vlan", "zone") else None
-            network = pin.scope if pin.kind == "address" else pin.id
-            if nodes := tuple(sorted(pin.nodes or of_node or carriers[network])):
+            if nodes := self._carrying(pin):
                 yield dataclasses.replace(pin, nodes=nodes)
 
     def _lowest(self, wish: Wish) -> Choice | None:

@@ -72,7 +72,7 @@ class Planner:
             network = planned.network
             served = [subnet for subnet in network.subnets if subnet.enable_dhcp]
             for number, node in enumerate(network.dhcp_nodes, 1):
-                key = "dhcp" if number == 1 else f"dhcp{number}"
+                key = dhcp_key(number)
                 yield PortPlan(
                     port=_port(planned, "dhcp", network.id, f"{network.label}:{key}", node, network.project, key),
                     network=planned,
@@ -163,6 +163,11 @@ class Planner:
             return network.subnets
         routed = self._ways_out[network.project].get(network.name, {})
         return tuple(subnet for subnet in network.subnets if subnet.name in routed)
+
+
+def dhcp_key(number: int) -> str:
+    """What the port of a network's first, second, ... DHCP server is called."""
+    return "dhcp" if number == 1 else f"dhcp{number}"
 
 
 def _port(

@@ -18,7 +18,6 @@ import typing
 from ...module_utils.errors import TenantnetError
 from ..third_party import pydantic
 from ..topology import model, raw
-from ..topology.checks import check
 from ..topology.load import part
 from ..topology.relations import is_offered
 from ..topology.source import Report, Sources
@@ -135,7 +134,7 @@ def _raw(recorded: Json, topology: pathlib.Path, project: str) -> raw.Raw:
     report.stop()
     owners = {owner: raw.Project.model_validate(shared) for owner, shared in recorded["shared"].items()}
     provider = raw.Provider.model_validate(recorded["provider"])
-    found = raw.Raw(
+    return raw.Raw(
         deployment=recorded["deployment"],
         nodes=pydantic.TypeAdapter(dict[str, model.Node]).validate_python(recorded["nodes"]),
         provider=provider.model_copy(update={"projects": provider.projects | {o: raw.Limits() for o in owners}}),
@@ -143,8 +142,6 @@ def _raw(recorded: Json, topology: pathlib.Path, project: str) -> raw.Raw:
         sources=report.sources,
         directory=topology.name,
     )
-    check(found).stop()
-    return found
 
 
 def _shared(of: raw.Project, project: str) -> raw.Project:

@@ -22,18 +22,13 @@ ZONES: typing.Final[Ranges] = ((4097, 65535),)  # as Neutron: above every number
 
 def segments(topology: raw.Raw, pins: Pins, plans: typing.Iterable[NetworkPlan], report: Report) -> list[model.Network]:
     """Networks with their physical network, their segmentation id and their MTU."""
-    found, numbered = [], []
-    for plan in plans:
-        if plan.network.network_type == "flat":
-            found.append(_laid(topology, plan.network, _external(plan).physical_network, None))
-        else:
-            numbered.append(plan)
-    chosen = pins.choose([_segment_wish(topology, plan) for plan in numbered])
-    for plan, choice in zip(numbered, chosen, strict=True):
+    found, listed = [], list(plans)
+    chosen = pins.choose([_segment_wish(topology, plan) for plan in listed])
+    for plan, choice in zip(listed, chosen, strict=True):
         physical, number = choice or ("", None)
         if physical and not plan.network.external:
             _check_wires(topology, plan, physical, report)
-        found.append(_laid(topology, plan.network, physical or None, number))
+        found.append(_laid(topology, plan.network, physical or None, number or None))
     return found
 
 
@@ -52,7 +47,7 @@ def _segment_wish(topology: raw.Raw, plan: NetworkPlan) -> Wish:
     written = None
     if network.external:
         physical, number = _external(plan).physical_network, _external(plan).segmentation_id
-        choices, written = ((physical, ()),), (physical, number or 0)
+        choices, written = ((physical, ()),), (physical, number or 0)  # untagged traffic is pinned as VLAN 0
     elif type_ == "vlan":
         # Those that fit come first; one that is pinned stays, whether it fits or not.
         names = [name or "" for _type, name in wires(topology, (network.project, network.name))]
@@ -63,7 +58,7 @@ def _segment_wish(topology: raw.Raw, plan: NetworkPlan) -> Wish:
         choices = (("", tuple(sorted(topology.provider.tunnels.vxlan.vni_ranges))),)
     elif topology.provider.tunnels.gre:
         choices = (("", tuple(sorted(topology.provider.tunnels.gre.key_ranges))),)
-    kind: Kind = "vlan" if type_ == "vlan" else "vxlan" if type_ == "vxlan" else "gre"
+    kind: Kind = "vxlan" if type_ == "vxlan" else "gre" if type_ == "gre" else "vlan"
     return Wish(
         kind=kind,
         id=network.id,

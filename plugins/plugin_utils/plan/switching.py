@@ -95,7 +95,7 @@ def _integration_flows() -> list[Resource]:
         # Two VLAN tags: neither a flow nor iptables would see what is behind the second one.
         *(_flow(flow, LOCAL_SWITCHING, 65535, f"dl_type={type_}", "drop") for type_ in VLAN_TYPES),
         _flow(flow, LOCAL_SWITCHING, 0, "", _goto(PACKET_RATE_LIMIT)),
-        # Gone after a restart of ovs-vswitchd: the watcher looks for it.
+        # Neutron's agent asks for it: without it ovs-vswitchd has forgotten all flows.
         _flow(flow, CANARY, 0, "", "drop"),
         # What no port's own flow allows is spoofed.
         _flow(flow, ARP_SPOOF, 0, "", "drop"),

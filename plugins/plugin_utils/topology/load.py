@@ -1,9 +1,9 @@
 # Copyright (c) 2026 tenantnet developers
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and checks a whole topology: the inventory's hosts, provider.yml and the projects' files.
+"""Reads a whole topology: the inventory's hosts, provider.yml and the projects' files.
 
-Two phases, each of which tells all its problems at once: what one file says (its YAML, its fields), then what the files
-say together. Nothing is chosen here.
+All problems of what one file says (its YAML, its fields) are told at once. Nothing is chosen here; what the files say
+together is checked with what is there already (plan/allocate.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import typing
 
 from ..third_party import pydantic
 from . import inventory
-from .checks import check
 from .errors import suggest
 from .messages import collect
 from .raw import Project, Provider, Raw
@@ -27,7 +26,7 @@ def load(
 ) -> Raw:
     """The topology in a directory for the hosts of an inventory; `hosts_file` is read only to tell lines.
 
-    Raises TopologyErrors with everything that is wrong.
+    Raises TopologyErrors with everything that is wrong with any of them.
     """
     report = Report(Sources())
     _learn_lines(hosts_file, report)
@@ -37,7 +36,7 @@ def load(
     if provider:
         _known(projects, provider, f"{directory.name}/projects", report)
     report.stop()
-    raw = Raw(
+    return Raw(
         deployment=deployment,
         nodes=nodes,
         provider=provider or Provider(),
@@ -45,8 +44,6 @@ def load(
         sources=report.sources,
         directory=directory.name,
     )
-    check(raw).stop()
-    return raw
 
 
 def _learn_lines(hosts_file: pathlib.Path | None, report: Report) -> None:

@@ -204,7 +204,8 @@ class Router(Part):
 
     id: Uuid | None = IDENTITY
     node: str | None = pydantic.Field(
-        default=None, description="Network node that it runs on. Left out, it is the first one by name."
+        default=None,
+        description="Network node that it runs on. Left out, it is that where it is already, else the first by name.",
     )
     external_network: Name | None = pydantic.Field(default=None, description="External network that it leads to.")
     external_ip: Address | None = pydantic.Field(
@@ -412,6 +413,8 @@ class Raw:
     projects: dict[str, Project]
     sources: Sources
     directory: str = "topology"  # name of the directory, as it begins the files' names
+    #: Nodes of the DHCP servers that a network, by (project, name), has already; "" for one whose node has gone.
+    dhcp_nodes: typing.Mapping[tuple[str, str], tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def provider_file(self) -> str:

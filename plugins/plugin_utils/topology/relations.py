@@ -93,15 +93,27 @@ def ways_out(raw: Raw, project: str) -> dict[str, dict[str, str]]:
     return found
 
 
+def network_nodes(raw: Raw) -> list[str]:
+    """Network nodes by name."""
+    return [name for name, node in sorted(raw.nodes.items()) if "network" in node.roles]
+
+
 def network_node(raw: Raw) -> str | None:
-    """The node that runs what names no node: the first network node by name."""
-    return next((name for name, node in sorted(raw.nodes.items()) if "network" in node.roles), None)
+    """The node that runs what names no node, and is nowhere yet: the first network node by name."""
+    return next(iter(network_nodes(raw)), None)
 
 
-def dhcp_nodes(raw: Raw) -> tuple[str, ...]:
-    """The nodes that run the DHCP servers of each network: the first network nodes by name."""
-    nodes = [name for name, node in sorted(raw.nodes.items()) if "network" in node.roles]
-    return tuple(nodes[: raw.provider.dhcp_agents_per_network])
+def dhcp_servers(raw: Raw) -> int:
+    """How many DHCP servers a network has."""
+    return min(raw.provider.dhcp_agents_per_network, len(network_nodes(raw)))
+
+
+def dhcp_nodes(raw: Raw, network: NetworkKey) -> tuple[str, ...]:
+    """The nodes that run a network's DHCP servers: where they are already, else the first network nodes by name."""
+    count = dhcp_servers(raw)
+    before = [*raw.dhcp_nodes.get(network, ()), *[""] * count][:count]
+    others = iter([name for name in network_nodes(raw) if name not in before])
+    return tuple(name or next(others) for name in before)
 
 
 def router_node(raw: Raw, router: Router) -> str | None:
@@ -143,16 +155,15 @@ def carriers(raw: Raw) -> dict[NetworkKey, dict[str, Place]]:
 
 
 def _places(raw: Raw) -> typing.Iterator[Place]:
-    servers = dhcp_nodes(raw)
     for name, external in raw.provider.external_networks.items():
-        for node in servers if has_dhcp(external) else ():
+        for node in dhcp_nodes(raw, ("", name)) if has_dhcp(external) else ():
             yield Place(network=("", name), node=node, project="", path=("external_networks", name))
     for name, shared in raw.provider.networks.items():
-        for node in servers if has_dhcp(shared) else ():
+        for node in dhcp_nodes(raw, ("", name)) if has_dhcp(shared) else ():
             yield Place(network=("", name), node=node, project="", path=("networks", name))
     for project, of in raw.projects.items():
         for name, network in of.networks.items():
-            for node in servers if has_dhcp(network) else ():
+            for node in dhcp_nodes(raw, (project, name)) if has_dhcp(network) else ():
                 yield Place(network=(project, name), node=node, project=project, path=("networks", name))
         for name, router in of.routers.items():
             yield from _router_places(raw, project, name, router)

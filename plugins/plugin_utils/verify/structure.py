@@ -52,7 +52,10 @@ def status(session: Session, check: Check) -> None:
 
 
 def bridge(session: Session, check: Check) -> None:
-    """Bridge settings, and each of its ports: it exists in the datapath, has no error, has its tag and its peer."""
+    """Bridge settings, and each of its ports: it exists in the datapath, has no error, has its tag and its peer.
+
+    The device below the bridge carries what its networks send.
+    """
     name, wrong = check.args["bridge"], []
     tables = session.once(("ovsdb", check.node), lambda: _ovsdb(session, check))
     row = tables["Bridge"].get(name)
@@ -64,8 +67,21 @@ def bridge(session: Session, check: Check) -> None:
             wrong.append(f"{column} is {row[column]!r} instead of {wanted!r}")
     for port, wanted in check.args["ports"].items():
         wrong += [f"{port}: {fault}" for fault in _port_faults(tables, port, wanted)]
+    if needed := check.args["underlay"]:
+        wrong += _underlay_faults(session.json(node(check), "ip", "-json", "address", "show"), needed)
     if wrong:
         raise Unmet("as planned", "; ".join(wrong), f"{check.node}: ovs-vsctl show")
+
+
+def _underlay_faults(links: list[Json], needed: Json) -> list[str]:
+    """Nobody else notices a NIC that carries less than hosts.yml says: large packets are lost without a word."""
+    if address := needed.get("address"):
+        found = [link for link in links if address in [one.get("local") for one in link["addr_info"]]]
+        faults = [] if found else [f"no device has the tunnel address {address}"]
+    else:
+        found, faults = [link for link in links if link["ifname"] == needed["device"]], []
+    narrow = [link for link in found if link["mtu"] < needed["mtu"]]
+    return faults + [f"{n['ifname']} carries {n['mtu']} bytes, its networks send {needed['mtu']}" for n in narrow]
 
 
 def _port_faults(tables: dict[str, dict[str, Json]], name: str, wanted: Json) -> list[str]:

@@ -21,12 +21,10 @@ from ansible_collections.tenantnet.ovs.plugins.action.verify import chosen
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, names
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.check import Check, from_json
 
-from ..deployment import Deployment
+from ..deployment import PREPARED, Deployment
 from ..measured import failures
 from ..streams import Enter, server, stream
 from ..traffic import INTERVAL, Ping, Questions
-
-pytestmark = pytest.mark.alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +191,13 @@ FAULTS = (
             "What other/instance4 sends out by router",
         ),
         "network",
+    ),
+    Fault(
+        "a node's underlay carries less than hosts.yml says",
+        ("ip link set br-underlay mtu 8899",),
+        ("structure",),
+        ("Bridge br-tun of compute1",),
+        repair=("ip link set br-underlay mtu 8900",),
     ),
     Fault(
         "a guest does not know the routes of its subnet",
@@ -377,7 +382,7 @@ def test_nodes_that_were_told_may_flood_and_learn_and_the_other_way_round(deploy
     for before, after in ((told, ""), ("tunnels:\n", f"tunnels:\n{told}")):
         began = time.monotonic()
         deployed.edit("topology/provider.yml", before, after)
-        deployed.succeed("site")
+        deployed.succeed("site", args=PREPARED)
         for node in ("network", "compute1", "compute2"):
             stale = [flow for age, flow in learned(deployed, node) if age > time.monotonic() - began]
             assert not stale, node
@@ -450,6 +455,7 @@ def test_a_fault_is_noticed(failed: Callable[[Fault], Failed], fault: Fault) -> 
     assert not strange
 
 
+@pytest.mark.alone
 def test_an_external_network_gets_another_vlan(deployed: Deployment) -> None:
     """Then it answers in that one, and not in the one of before."""
     device = "$(ip -o -4 address show to 192.0.2.1 | cut -d' ' -f2)"
@@ -458,7 +464,7 @@ def test_an_external_network_gets_another_vlan(deployed: Deployment) -> None:
     for old, new, groups in ((200, 201, changed), (201, 200, ["structure"])):
         deployed.edit("topology/provider.yml", f"segmentation_id: {old}", f"segmentation_id: {new}")
         unrelated = Ping(deployed.machine("outside").enter([]), "203.0.113.102")
-        deployed.succeed("site")
+        deployed.succeed("site", args=PREPARED)
         gap = unrelated.stop().longest_gap
         assert deployed.node("outside", *ask).returncode != 0
         retag = f"ovs-vsctl set Port $(ovs-vsctl --bare --columns=name find Port tag={old}) tag={new}"
@@ -489,6 +495,7 @@ BACK = (
 IP_SEEN = "import urllib.request as r; print(r.urlopen('http://203.0.113.1/', timeout=5).read().decode().strip())"
 
 
+@pytest.mark.alone
 def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: Deployment) -> None:
     """Streams through them break, one by the same router goes on, and the outside need not ask where they are now.
 
@@ -508,7 +515,7 @@ def test_floating_ips_move_to_another_router_and_to_another_instance(deployed: D
             deployed.edit(f"topology/projects/{project}.yml", old, new)
         pings = Ping(outside([]), "203.0.113.102")
         questions = Questions(outside([]), "203.0.113.99", "203.0.113.102", mac="020000000099")
-        deployed.succeed("site")
+        deployed.succeed("site", args=PREPARED)
         assert deployed.node("outside", "ping", "-c", "1", "-w", "10", "203.0.113.102").returncode == 0
         time.sleep(10 * INTERVAL)  # so that the pings that are counted are answered, too
         found, answers = pings.stop(), questions.stop()

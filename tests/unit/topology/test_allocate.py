@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.tenantnet.ovs.plugins.module_utils.errors import TenantnetError
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan import ids, lock, moves
 from ansible_collections.tenantnet.ovs.plugins.plugin_utils.plan.allocate import resolve
+from ansible_collections.tenantnet.ovs.plugins.plugin_utils.topology.errors import TopologyErrors
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import inventories
@@ -127,6 +128,81 @@ def test_an_address_that_passes_to_another_port_leaves_the_first_one(plan):
     second["instances"]["b"]["ports"][0]["fixed_ip"] = "10.0.0.99"
     passed = plan(second, plan(first)[1])[0]
     assert moves.moves(passed) == [{"what": "demo/b:private", "from": ["compute1"], "to": "compute2"}]
+
+
+def where(topology):
+    """The nodes of routers, and of DHCP servers by network."""
+    servers = {network.label: network.dhcp_nodes for network in topology.networks.values() if network.dhcp_nodes}
+    return {router.label: router.node for router in topology.routers.values()}, servers
+
+
+def network_nodes(directory, *names):
+    """Let the inventory have these network nodes."""
+    hosts = yaml.safe_load((BASE / "hosts.yml").read_text(encoding="utf-8"))
+    (like,) = hosts["network_nodes"]["hosts"].values()
+    more = {name: {**like, "tenantnet_tunnel_ip": f"10.0.1.{40 + index}"} for index, name in enumerate(names)}
+    hosts["network_nodes"]["hosts"] = more
+    (directory / "hosts.yml").write_text(yaml.safe_dump(hosts))
+
+
+def test_a_network_node_that_comes_takes_nothing_from_the_others(plan, tmp_path):
+    wanted = project((0, "a"))
+    network_nodes(tmp_path, "network")
+    first, pinned = plan(wanted)
+    network_nodes(tmp_path, "another", "network")
+    again, after = plan(wanted, pinned)
+    assert where(again) == where(first) == ({"demo/router": "network"}, {"demo/private": ("network",)})
+    assert after == pinned
+    more = wanted | {"networks": wanted["networks"] | {"second": {"subnets": {"second": "10.9.0.0/16"}}}}
+    assert where(plan(more, after)[0])[1] == {"demo/private": ("network",), "demo/second": ("another",)}
+
+
+def test_what_a_network_node_had_goes_with_it_to_another_one(plan, tmp_path):
+    provider = tmp_path / "topology/provider.yml"
+    provider.write_text(f"dhcp_agents_per_network: 2\n{provider.read_text(encoding='utf-8')}")
+    wanted = project((0, "a"))
+    network_nodes(tmp_path, "b", "c")
+    first, pinned = plan(wanted)
+    assert where(first) == ({"demo/router": "b"}, {"demo/private": ("b", "c")})
+    network_nodes(tmp_path, "a", "c")
+    moved, after = plan(wanted, pinned)
+    assert where(moved) == ({"demo/router": "a"}, {"demo/private": ("a", "c")})
+    assert {one["what"] for one in moves.moves(moved)} >= {"demo/router:private", "demo/private:dhcp"}
+    network_nodes(tmp_path, "a", "b", "c")
+    assert where(plan(wanted, after)[0]) == where(moved)
+
+
+def test_a_router_that_no_longer_names_its_node_stays(plan, tmp_path):
+    network_nodes(tmp_path, "b", "c")
+    wanted = project((0, "a"))
+    wanted["routers"]["router"]["node"] = "c"
+    pinned = plan(wanted)[1]
+    del wanted["routers"]["router"]["node"]
+    assert where(plan(wanted, pinned)[0])[0] == {"demo/router": "c"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "told"),
+    [("vlan\n    segmentation_id: 7", "VLAN 7"), ("flat", "the untagged traffic")],
+    ids=["vlan", "flat"],
+)
+def test_an_external_network_takes_no_wire_that_another_one_may_have_somewhere(plan, tmp_path, type_, told):
+    """Written down or not: a number of the wire goes from one to another when all nodes have said that it is free."""
+    provider, wanted = tmp_path / "topology/provider.yml", project((0, "a"))
+    public = provider.read_text(encoding="utf-8").replace("network_type: flat", f"network_type: {type_}")
+    provider.write_text(public)
+    pinned = plan(wanted)[1]
+    wanted["routers"]["router"]["external_network"] = "renamed"
+    provider.write_text(public.replace("  public:\n    network_type", "  renamed:\n    network_type"))
+    with pytest.raises(TopologyErrors, match=f"{told} of 'external' was of public before, for which network may"):
+        plan(wanted, pinned)
+    del wanted["routers"]["router"]
+    provider.write_text(public)
+    without = plan(wanted, pinned)[1]
+    provider.write_text(public.replace("  public:\n    network_type", "  renamed:\n    network_type"))
+    with pytest.raises(TopologyErrors, match="network may still carry it"):
+        plan(wanted, without)
+    plan(wanted, lock.confirmed(without, ["network", "compute1"]))
 
 
 def test_no_value_is_given_out_twice_whatever_happens(plan):

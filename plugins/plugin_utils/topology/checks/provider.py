@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..errors import suggest
 from ..raw import ExternalNetwork, Raw
-from ..relations import dhcp_nodes, largest_mtu, network_type
+from ..relations import largest_mtu, network_nodes, network_type
 from ..source import Path, Report
 from . import networks, subnets
 from .subnets import Add
@@ -84,7 +84,7 @@ def _check_segments_differ(raw: Raw, add: Add) -> None:
 
 
 def _check_servers(raw: Raw, add: Add) -> None:
-    wanted, found = raw.provider.dhcp_agents_per_network, len(dhcp_nodes(raw))
+    wanted, found = raw.provider.dhcp_agents_per_network, len(network_nodes(raw))
     if found < wanted > 1:
         message = f"{wanted} DHCP servers a network need as many network nodes, and the inventory has {found}"
         add(("dhcp_agents_per_network",), message, "add hosts to network_nodes")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..raw import Port, Project, Quota
-from ..relations import dhcp_nodes, has_dhcp
+from ..relations import dhcp_servers, has_dhcp
 from ..source import Path
 from .scope import Scope
 
@@ -25,7 +25,7 @@ _PLACES: dict[str, Path] = {
 
 def check(scope: Scope) -> None:
     """Each quota that a project exceeds."""
-    used = usage(scope.project, servers=len(dhcp_nodes(scope.raw)))
+    used = usage(scope.project, servers=dhcp_servers(scope.raw))
     for kind in Quota.model_fields:
         limit = getattr(scope.limits.quota, kind)
         if 0 <= limit < used[kind]:
