@@ -28,6 +28,7 @@ MOVING = "topology/projects/moving.yml"
 TRAVELLER = "203.0.113.111"
 COMPUTE3 = """\
     compute3:
+      tenantnet_firewall: openvswitch
       tenantnet_interfaces: {management: eth0, tunnel: eth1, vlan: eth2}
       tenantnet_management_ip: 10.0.0.33
       tenantnet_tunnel_ip: 10.0.1.33
@@ -73,7 +74,7 @@ class Steady:
         stall = self._stream.stop()
         read = routes_read(self._deployed) - self._read
         print(f"steady: {across}, {inwards}, {read} devices changed, longest stall of the stream {stall:.3f} s")
-        assert across.lost + inwards.lost <= read, (across, inwards)
+        assert across.lost + inwards.lost <= min(read, (across.answers + inwards.answers) // 100), (across, inwards)
         assert max(across.longest_gap, inwards.longest_gap) < GAP
         assert across.answers > 100 and inwards.answers > 100
         assert stall < STALL

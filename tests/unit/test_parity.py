@@ -51,6 +51,7 @@ ABSENT = {
     "5.3": "another firewall: tests/unit/test_firewalls.py",
 }
 SECTIONS = {1: 8, 2: 10, 3: 5, 4: 2, 5: 3}  # chapters that are about nodes, and their last section
+IN_USER_SPACE = ("frames for open vswitch alone", "veth pairs")  # differences with Open vSwitch's own datapath only
 OWNERS = re.compile(r"tenantnet-(?:l3|sg|dh|sw|md)-")
 COOKIE = re.compile(r"cookie=0x[0-9a-f]+")
 HUMAN = ("tenantnet-name",)  # external_ids for people
@@ -93,6 +94,17 @@ def test_each_section_is_there_or_is_absent_for_a_reason() -> None:
 @pytest.mark.parametrize("node", ["network", "compute1"])
 def test_a_node_has_what_neutron_makes_but_for_the_differences(seed: model.Topology, node: str) -> None:
     assert of(facts(seed, node)) == of(fact for sign, _name, fact in lines(node) if sign != "-")
+
+
+@pytest.mark.parametrize("node", ["network", "compute1"])
+def test_with_the_datapath_of_the_kernel_fewer_differences_are_left(seed: model.Topology, node: str) -> None:
+    nodes = {name: dataclasses.replace(one, datapath="system") for name, one in seed.nodes.items()}
+    neutrons = [fact for sign, name, fact in lines(node) if (sign == "-") == (name in IN_USER_SPACE)]
+    expected = [fact.replace("datapath_type: netdev", "datapath_type: system") for fact in neutrons]
+    expected = [
+        fact for fact in expected if fact != "daemon tenantnet-guest: --no-tx-checksum"
+    ]  # for that datapath, too
+    assert of(facts(dataclasses.replace(seed, nodes=nodes), node)) == of(expected)
 
 
 def test_l2_population_and_the_arp_responder_add_what_they_add_in_neutron(seed: model.Topology) -> None:
