@@ -21,6 +21,7 @@ OVS_LOG = "/var/log/openvswitch/ovs-vswitchd.log"
 HARMLESS = (
     "|poll_loop|",  # the machine was busy
     "|timeval|",  # likewise
+    "|ovs_rcu(",  # likewise: one thread waited for another
     "|ovs_numa|",  # no NUMA information
     "|netlink_socket|",  # no kernel datapath
     "failed to enumerate system datapaths",  # likewise: ovs-appctl dpctl looks for all kinds
