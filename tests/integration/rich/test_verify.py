@@ -194,10 +194,11 @@ FAULTS = (
     ),
     Fault(
         "a node's underlay carries less than hosts.yml says",
-        ("ip link set br-underlay mtu 8899",),
+        ("ovs-vsctl set Interface br-underlay mtu_request=8899",),
         ("structure",),
         ("Bridge br-tun of compute1",),
-        repair=("ip link set br-underlay mtu 8900",),
+        alone=True,
+        repair=("ovs-vsctl clear Interface br-underlay mtu_request",),
     ),
     Fault(
         "a guest does not know the routes of its subnet",
