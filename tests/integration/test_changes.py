@@ -190,7 +190,8 @@ def test_nodes_come_and_an_instance_moves_there(deployed: Deployment, steady: No
 
 @pytest.mark.alone
 def test_a_segment_its_type_and_its_mtu_change(deployed: Deployment, steady: None) -> None:
-    types = {"vxlan\n": 1450, "gre\n    mtu: 1400\n": 1400, "vlan\n": 1500}
+    narrow = "\n    mtu: 1400\n"  # first that alone, then the type alone, then both
+    types = {"vxlan\n": 1450, f"vxlan{narrow}": 1400, f"gre{narrow}": 1400, "vlan\n": 1500}
     for old, new in itertools.pairwise([*types, "vxlan\n"]):
         deployed.edit(MOVING, f"network_type: {old}", f"network_type: {new}")
         pings = meanwhile(deployed, TRAVELLER)

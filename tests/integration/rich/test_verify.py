@@ -198,7 +198,7 @@ FAULTS = (
         ("structure",),
         ("Bridge br-tun of compute1",),
         alone=True,
-        repair=("ovs-vsctl clear Interface br-underlay mtu_request",),
+        repair=("ovs-vsctl set Interface br-underlay mtu_request=8900",),
     ),
     Fault(
         "a guest does not know the routes of its subnet",
