@@ -53,3 +53,14 @@ notes:
 author:
   - tenantnet developers (@tenantnet)
 """
+
+    #: Of those that are about Open vSwitch.
+    DATABASE = r"""
+options:
+  database_socket:
+    description:
+      - Where Open vSwitch's database listens, for a second Open vSwitch on the host. Take another O(owner) there.
+      - ovs-vswitchd has its own sockets in the same directory.
+    type: path
+    default: /run/openvswitch/db.sock
+"""

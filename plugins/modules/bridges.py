@@ -113,14 +113,9 @@ options:
           external_ids:
             description: Column external_ids of the interface.
             type: dict
-  database_socket:
-    description:
-      - Where Open vSwitch's database listens, for a second Open vSwitch on the host. Take another O(owner) there.
-      - ovs-vswitchd has its own sockets in the same directory.
-    type: path
-    default: /run/openvswitch/db.sock
 extends_documentation_fragment:
   - tenantnet.ovs.resource
+  - tenantnet.ovs.resource.database
 """
 
 EXAMPLES = r"""

@@ -41,14 +41,9 @@ options:
       actions:
         description: What happens to them, like V(drop) or V(output:web). Needed for a flow that does not exist yet.
         type: str
-  database_socket:
-    description:
-      - Where Open vSwitch's database listens, for a second Open vSwitch on the host. Take another O(owner) there.
-      - ovs-vswitchd has its own sockets in the same directory.
-    type: path
-    default: /run/openvswitch/db.sock
 extends_documentation_fragment:
   - tenantnet.ovs.resource
+  - tenantnet.ovs.resource.database
 """
 
 EXAMPLES = r"""

@@ -64,10 +64,10 @@ class Pins:
         self._carriers = {
             pin.place: {*filter(None, [pin.node]), *pin.leaving, *pin.nodes} for pin in (*lock.retiring, *lock.pins)
         }
-        self._local = collections.defaultdict(set)
+        self._nodes_of = collections.defaultdict(set)  # networks by id
         for pin in (*lock.pins, *lock.retiring):
             if pin.kind == "local_vlan":
-                self._local[pin.id].add(pin.scope)
+                self._nodes_of[pin.id].add(pin.scope)
         self._cursors: dict[tuple[Kind, str, Ranges], int] = {}
         self.known = {pin.id for pin in lock.pins}
 
@@ -127,8 +127,7 @@ class Pins:
     def _check_left(self, wish: Wish, choice: Choice) -> None:
         """Tell of a VLAN that nodes may still carry for another network: two networks would be one there."""
         for pin in (*self._lock.pins, *self._lock.retiring) if wish.kind == "vlan" else ():
-            nodes = ", ".join(self._carrying(pin))
-            if pin.place == ("vlan", *choice) and pin.id != wish.id and nodes:
+            if pin.place == ("vlan", *choice) and pin.id != wish.id and (nodes := ", ".join(self._carrying(pin))):
                 what = f"VLAN {choice[1]}" if choice[1] else "the untagged traffic"
                 message = f"{what} of '{choice[0]}' was of {pin.name} before, for which {nodes} may still carry it"
                 self._report.add(wish.file, wish.path, message, "run site.yml without this one first")
@@ -136,7 +135,7 @@ class Pins:
     def _carrying(self, pin: Pin) -> tuple[str, ...]:
         """Nodes that may have what a pin stands for."""
         of_node = {pin.scope} if pin.kind in ("local_vlan", "zone") else None
-        return tuple(sorted(pin.nodes or of_node or self._local[pin.scope if pin.kind == "address" else pin.id]))
+        return tuple(sorted(pin.nodes or of_node or self._nodes_of[pin.scope if pin.kind == "address" else pin.id]))
 
     def leaving(self, wish: Wish, choice: Choice) -> tuple[str, ...]:
         """Other nodes that may still answer for an address: it moved, or belonged to something there."""

@@ -69,7 +69,9 @@ def bridge(session: Session, check: Check) -> None:
     for port, wanted in check.args["ports"].items():
         wrong += [f"{port}: {fault}" for fault in _port_faults(tables, port, wanted)]
     if needed := check.args["underlay"]:
-        wrong += _underlay_faults(session.json(node(check), "ip", "-json", "address", "show"), needed)
+        show = ("ip", "-json", "address", "show")
+        links = session.once(("devices", check.node), lambda: session.json(node(check), *show))
+        wrong += _underlay_faults(links, needed)
     if wrong:
         raise Unmet("as planned", "; ".join(wrong), f"{check.node}: ovs-vsctl show")
 

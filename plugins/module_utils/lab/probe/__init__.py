@@ -8,7 +8,7 @@ from outside this directory.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in typing, which takes longer to load than all that is here
+TYPE_CHECKING = False  # as in typing, which takes long to load for a program that runs so often
 if TYPE_CHECKING:
     from typing import Any
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from . import Json
 
-#: Where each operation is. A verification starts hundreds of probes, so each loads what it needs.
+#: Where each operation is. A verification starts thousands of probes, so each loads what it needs.
 MODULES = {
     "raw": ("capture", "send", "flood", "exchange"),
     "sockets": ("listen", "reach", "ping", "packets"),
