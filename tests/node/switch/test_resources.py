@@ -259,7 +259,8 @@ def test_one_side_of_a_patch_may_come_first() -> None:
     for name, peer in (("br0", "br1"), ("br1", "br0")):
         ports = [{"name": f"to-{peer}", "type": "patch", "options": {"peer": f"to-{name}"}}]
         do("bridges", {"name": name, "datapath_type": "netdev", "ports": ports})
-    assert vsctl("get", "Interface", "to-br1", "error") == "[]"
+    # What ovs-vswitchd says of the first one changes a moment after it works.
+    until(lambda: vsctl("get", "Interface", "to-br1", "error") == "[]", "the first one to have its peer")
 
 
 def test_a_port_that_cannot_work_leaves_everything_as_it_was() -> None:
